@@ -1,0 +1,48 @@
+// Deterministic CBOR (RFC 8949 section 4.2.1): shortest integers, definite lengths, map keys in
+// bytewise order, one encoding for each value. All that is hashed, signed or stored goes through here.
+
+import { decode, encode, rfc8949EncodeOptions } from 'cborg'
+import { equalBytes } from './bytes.ts'
+import { WeaverError } from './errors.ts'
+
+/** What may be encoded: no undefined, no floating-point surprises, no class instances. */
+export type Cbor =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | readonly Cbor[]
+  | { readonly [key: string]: Cbor }
+
+export function encodeCbor(value: Cbor): Uint8Array {
+  return new Uint8Array(encode(value, rfc8949EncodeOptions))
+}
+
+/**
+ * Decodes one value and refuses every encoding but the canonical one. Maps come back as objects without
+ * a prototype chain to poison: a `__proto__` key is refused.
+ * @throws WeaverError `CORE_INVALID_CBOR`
+ */
+export function decodeCbor(bytes: Uint8Array): unknown {
+  let value: unknown
+  try {
+    value = decode(bytes, {
+      strict: true,
+      allowIndefinite: false,
+      allowUndefined: false,
+      allowInfinity: false,
+      allowNaN: false,
+      rejectDuplicateMapKeys: true,
+      useMaps: false
+    })
+  } catch (error) {
+    throw new WeaverError('CORE_INVALID_CBOR', 'Cannot decode CBOR', { cause: error })
+  }
+  // cborg does not check the order of map keys, so the one canonical encoding is made and compared.
+  if (!equalBytes(encode(value, rfc8949EncodeOptions), bytes)) {
+    throw new WeaverError('CORE_INVALID_CBOR', 'Cannot accept CBOR that is not canonical')
+  }
+  return value
+}
