@@ -35,6 +35,7 @@ export const PUBLIC_KEY_BYTES = 32
 const ED25519_PEER_ID_PREFIX = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20)
 const CROCKFORD = '0123456789abcdefghjkmnpqrstvwxyz'
 const TASK_ID_LENGTH = 16
+const TASK_ID_PATTERN = /^[0-9a-hjkmnp-tv-z]{16}$/
 const NAME_PATTERN = /^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/
 
 /** @throws WeaverError `CORE_INVALID_NODE_ID` unless `text` is the peer id of an Ed25519 key. */
@@ -102,7 +103,7 @@ export function meshIdOf(hash: Uint8Array): MeshId {
 
 /** @throws WeaverError `CORE_INVALID_TASK_ID` unless `text` has the form of a task id. */
 export function taskId(text: string): TaskId {
-  if (text.length !== TASK_ID_LENGTH || [...text].some((char) => !CROCKFORD.includes(char))) {
+  if (!TASK_ID_PATTERN.test(text)) {
     throw new WeaverError(
       'CORE_INVALID_TASK_ID',
       `Cannot use '${text.slice(0, 64)}' as a task id: must be ${TASK_ID_LENGTH} base32 characters`
