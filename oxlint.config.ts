@@ -148,7 +148,13 @@ export default {
     },
     {
       files: ['test/**', 'bench/**'],
-      rules: { 'max-lines-per-function': 'off', 'no-console': 'off' }
+      rules: {
+        'max-lines-per-function': 'off',
+        'no-console': 'off',
+        // Tests shape hostile input on purpose, and fast-check is written `fc.` everywhere.
+        'typescript/no-unsafe-type-assertion': 'off',
+        'import/no-named-as-default-member': 'off'
+      }
     }
   ]
 }

@@ -21,8 +21,8 @@ export function encodeCbor(value: Cbor): Uint8Array {
 }
 
 /**
- * Decodes one value and refuses every encoding but the canonical one. Maps come back as objects without
- * a prototype chain to poison: a `__proto__` key is refused.
+ * Decodes one value and refuses every encoding but the canonical one, and every map with the key
+ * `__proto__`.
  * @throws WeaverError `CORE_INVALID_CBOR`
  */
 export function decodeCbor(bytes: Uint8Array): unknown {
@@ -44,5 +44,17 @@ export function decodeCbor(bytes: Uint8Array): unknown {
   if (!equalBytes(encode(value, rfc8949EncodeOptions), bytes)) {
     throw new WeaverError('CORE_INVALID_CBOR', 'Cannot accept CBOR that is not canonical')
   }
+  if (Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes('__proto__')) {
+    refuseGadgetKeys(value)
+  }
   return value
+}
+
+/** `constructor` and `prototype` are harmless as own keys of data; `__proto__` is so only until copied. */
+function refuseGadgetKeys(value: unknown): void {
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return
+  if (Object.hasOwn(value, '__proto__')) {
+    throw new WeaverError('CORE_INVALID_CBOR', 'Cannot accept a map with the key __proto__')
+  }
+  for (const inner of Object.values(value)) refuseGadgetKeys(inner)
 }

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { decodeCbor, encodeCbor, fromHex, toHex } from '../../../core/index.ts'
+
+const fromVector = (hex: string): Uint8Array => {
+  const bytes = fromHex(hex)
+  assert(bytes !== null)
+  return bytes
+}
+
+describe('core/cbor', () => {
+  it('encodeCbor() makes the deterministic encodings of RFC 8949', () => {
+    assert.equal(toHex(encodeCbor(0)), '00')
+    assert.equal(toHex(encodeCbor(1_000_000_000_000)), '1b000000e8d4a51000')
+    assert.equal(toHex(encodeCbor(-1000)), '3903e7')
+    assert.equal(toHex(encodeCbor('ü')), '62c3bc')
+    assert.equal(toHex(encodeCbor({ b: [2, 3], a: 1 })), 'a26161016162820203')
+    assert.equal(toHex(encodeCbor({ aa: 2, b: 1 })), 'a261620162616102')
+  })
+
+  const refused: Record<string, string> = {
+    'an integer that is not the shortest': '1800',
+    'a map with keys out of order': 'a2616202616101',
+    'a map with a key twice': 'a2616101616102',
+    'an indefinite length': '9f01ff',
+    'a length past the end': '5affffffff00',
+    'bytes after the value': '0000',
+    nothing: '',
+    undefined: 'f7',
+    NaN: 'f97e00',
+    'a __proto__ key': 'a1695f5f70726f746f5f5f01'
+  }
+  for (const [what, hex] of Object.entries(refused)) {
+    it(`decodeCbor() refuses ${what}`, () => {
+      assert.throws(() => decodeCbor(fromVector(hex)), { code: 'CORE_INVALID_CBOR' })
+    })
+  }
+
+  it('decodeCbor() gives back what encodeCbor() took', () => {
+    const { value } = fc.letrec((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 4 },
+        fc.constant(null),
+        fc.boolean(),
+        fc.maxSafeInteger(),
+        fc.string(),
+        fc.uint8Array(),
+        fc.array(tie('value'), { maxLength: 5 }),
+        fc.dictionary(fc.stringMatching(/^[a-z]{1,8}$/), tie('value'), {
+          maxKeys: 5,
+          noNullPrototype: true
+        })
+      )
+    }))
+    fc.assert(
+      fc.property(value, (input) => {
+        assert.deepEqual(decodeCbor(encodeCbor(input as never)), input)
+      })
+    )
+  })
+
+  it('decodeCbor() throws nothing but CORE_INVALID_CBOR, whatever the bytes', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
+        try {
+          assert.deepEqual(encodeCbor(decodeCbor(bytes) as never), bytes)
+        } catch (error) {
+          assert.equal((error as { code?: string }).code, 'CORE_INVALID_CBOR')
+        }
+      })
+    )
+  })
+})
