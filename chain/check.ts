@@ -1,0 +1,154 @@
+// Checking one record by itself: its frame, header, signature, entries and payloads. Whether it follows
+// the block before it is `checkLink`. Pure, and never throws on bad bytes: it names what is wrong.
+
+import { decodeCbor, equalBytes, isSignedBy } from '../core/index.ts'
+import type { NodeId } from '../core/index.ts'
+import type { Problem, SignedBlock } from './block.ts'
+import { decodeEntry } from './entry.ts'
+import type { Entry } from './entry.ts'
+import { FormatError } from './errors.ts'
+import { BLOCK_SIGNATURE_DOMAIN, blockHash, leafHash, payloadHash } from './hashes.ts'
+import { decodeHeader } from './header.ts'
+import type { Header } from './header.ts'
+import { compareHlc } from './hlc.ts'
+import type { Hlc } from './hlc.ts'
+import { SALT_BYTES } from './limits.ts'
+import { merkleRoot } from './merkle.ts'
+import { headerBytesOf, LEAF_PREFIX_BYTES, parseFrameHead, rowsOf, signatureOf } from './record.ts'
+import type { FrameHead, Row } from './record.ts'
+
+export interface BlockCheck {
+  /** Null where the header is not what the lane's key signed. */
+  readonly block: SignedBlock | null
+  readonly problems: readonly Problem[]
+}
+
+/** The header of a record, if it is one of `lane` at the height its frame names and the lane's key signed it. */
+export function signedHeader(lane: NodeId, record: Uint8Array, head: FrameHead): Header | null {
+  const bytes = headerBytesOf(record, head)
+  const header = readHeader(lane, bytes, head)
+  if (header === null) return null
+  return isSignedBy(lane, BLOCK_SIGNATURE_DOMAIN, bytes, signatureOf(record, head)) ? header : null
+}
+
+function readHeader(lane: NodeId, bytes: Uint8Array, head: FrameHead): Header | null {
+  try {
+    const header = decodeHeader(bytes)
+    const isMeant =
+      header.lane === lane && header.height === head.height && header.count === head.count
+    return isMeant ? header : null
+  } catch (error) {
+    if (error instanceof FormatError) return null
+    throw error
+  }
+}
+
+/** Checks everything that one record says by itself. `height` names the block where its frame cannot. */
+export function checkRecord(lane: NodeId, record: Uint8Array, height: number): BlockCheck {
+  const head = parseFrameHead(record)
+  if (head === null || head.recordBytes !== record.length) {
+    const message = `The frame of block ${height} is damaged`
+    const problem = { lane, height, entry: null, code: 'CHAIN_FRAME_DAMAGED', message }
+    return { block: null, problems: [problem] }
+  }
+  const check = new RecordCheck(lane, head)
+  const header = signedHeader(lane, record, head)
+  if (header === null) {
+    check.add(null, 'CHAIN_HEADER_DAMAGED', 'has a header or signature that was changed')
+  }
+  const firstTime = check.rows(record, header)
+  if (header === null) return { block: null, problems: check.problems }
+  const hash = blockHash(headerBytesOf(record, head))
+  return { block: { header, hash, firstTime }, problems: check.problems }
+}
+
+class RecordCheck {
+  readonly problems: Problem[] = []
+  readonly #lane: NodeId
+  readonly #head: FrameHead
+
+  constructor(lane: NodeId, head: FrameHead) {
+    this.#lane = lane
+    this.#head = head
+  }
+
+  add(entry: number | null, code: string, what: string): void {
+    const { height } = this.#head
+    const subject = entry === null ? `Block ${height}` : `Entry ${entry} of block ${height}`
+    this.problems.push({ lane: this.#lane, height, entry, code, message: `${subject} ${what}` })
+  }
+
+  /** Returns the time of the first entry. */
+  rows(record: Uint8Array, header: Header | null): Hlc | null {
+    let rows: readonly Row[]
+    try {
+      rows = rowsOf(record, this.#head)
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error
+      this.add(null, 'CHAIN_TABLE_DAMAGED', 'has a table of entries that was changed')
+      return null
+    }
+    const leaves: Uint8Array[] = []
+    const times: (Hlc | null)[] = []
+    let areNamed = true
+    for (const [index, row] of rows.entries()) {
+      const leaf = leafHash(row.entry)
+      leaves.push(leaf)
+      const isNamed = equalBytes(leaf.subarray(0, LEAF_PREFIX_BYTES), row.leafPrefix)
+      areNamed &&= isNamed
+      const entry = isNamed ? this.#entry(row, index) : null
+      if (entry === null) this.add(index, 'CHAIN_ENTRY_DAMAGED', 'was changed')
+      times.push(entry?.time ?? null)
+    }
+    // Where an entry is already named, the root cannot but differ; where the header is not the signed
+    // one, its root says nothing.
+    if (header !== null && areNamed && !equalBytes(merkleRoot(leaves), header.root)) {
+      const only = rows.length === 1 ? 0 : null
+      this.add(only, 'CHAIN_ROOT_WRONG', 'does not add up to the Merkle root that was signed')
+    }
+    this.#times(times, header)
+    return times[0] ?? null
+  }
+
+  /** The entry of a row, with the problems of its payload noted; null where it is no entry. */
+  #entry(row: Row, index: number): Entry | null {
+    let entry: Entry
+    try {
+      entry = decodeEntry(row.entry)
+    } catch (error) {
+      if (error instanceof FormatError) return null
+      throw error
+    }
+    if (row.payload.length === 0) {
+      this.add(index, 'CHAIN_PAYLOAD_MISSING', 'has lost its payload')
+    } else if (!equalBytes(payloadHash(row.payload), entry.payloadHash)) {
+      this.add(index, 'CHAIN_PAYLOAD_DAMAGED', 'has a payload that was changed')
+    } else if (!isCanonical(row.payload)) {
+      this.add(index, 'CHAIN_PAYLOAD_DAMAGED', 'has a payload that is not canonical CBOR')
+    }
+    return entry
+  }
+
+  #times(times: readonly (Hlc | null)[], header: Header | null): void {
+    for (const [index, time] of times.entries()) {
+      const before = index === 0 ? null : (times[index - 1] ?? null)
+      if (time !== null && before !== null && compareHlc(time, before) <= 0) {
+        this.add(index, 'CHAIN_TIME_BACKWARDS', 'is not later than the entry before it')
+      }
+    }
+    const last = times.at(-1) ?? null
+    if (header !== null && last !== null && compareHlc(last, header.time) !== 0) {
+      this.add(null, 'CHAIN_TIME_WRONG', 'does not carry the time of its last entry')
+    }
+  }
+}
+
+function isCanonical(slot: Uint8Array): boolean {
+  if (slot.length <= SALT_BYTES) return false
+  try {
+    decodeCbor(slot.subarray(SALT_BYTES))
+    return true
+  } catch {
+    return false // Whatever the decoder has against it, it is not canonical.
+  }
+}

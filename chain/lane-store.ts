@@ -1,0 +1,207 @@
+// One lane on disk: appending whole batches of records, and finding them again.
+//
+// Invariants
+//   D1. A batch is one write and one sync. It counts (size, tip) only after the sync.
+//   D2. After a write that failed for want of space, the partial write is cut off and the lane goes on.
+//   D3. After any other failed write, or any failed sync, the lane takes no further write: what the disk
+//       holds is unknown until the next start recovers it.
+//   D4. Readers see durable bytes only, while appends go on.
+
+import type { NodeId } from '../core/index.ts'
+import type { Tip } from './block.ts'
+import { DiskFullError, LaneFailedError } from './errors.ts'
+import { blockHash } from './hashes.ts'
+import type { HeadFile, KnownHead } from './head-file.ts'
+import { openLane } from './lane-open.ts'
+import type { FoundState, LaneDeps, LaneOptions, OpenedLane } from './lane-open.ts'
+import type { LaneDisk, LaneFile } from './ports.ts'
+import { headerBytesOf } from './record.ts'
+import { scanFile } from './scan.ts'
+import type { ScanItem } from './scan.ts'
+import { Segment, segmentName } from './segment.ts'
+
+/** Blocks that follow the tip, ready to be written. */
+export interface Batch {
+  readonly bytes: Uint8Array
+  /** The height of each record and its offset in `bytes`. */
+  readonly records: readonly { readonly height: number; readonly offset: number }[]
+  readonly tip: Tip
+}
+
+export class LaneStore {
+  readonly lane: NodeId
+  readonly found: FoundState
+  readonly #disk: LaneDisk
+  readonly #segmentBytes: number
+  readonly #segments: Segment[]
+  readonly #head: HeadFile
+  #tail: LaneFile | null
+  #tip: Tip
+  #failure: LaneFailedError | null = null
+
+  private constructor(disk: LaneDisk, options: LaneOptions, opened: OpenedLane) {
+    this.lane = options.lane
+    this.found = opened.found
+    this.#disk = disk
+    this.#segmentBytes = options.segmentBytes
+    this.#segments = opened.segments
+    this.#head = opened.head
+    this.#tail = opened.tail
+    this.#tip = opened.tip
+  }
+
+  static async open(deps: LaneDeps, options: LaneOptions): Promise<LaneStore> {
+    return new LaneStore(deps.disk, options, await openLane(deps, options))
+  }
+
+  /** The last durable block. */
+  get tip(): Tip {
+    return this.#tip
+  }
+
+  /** The last block that the head file names. */
+  get knownHead(): KnownHead | null {
+    return this.#head.known
+  }
+
+  get failure(): LaneFailedError | null {
+    return this.#failure
+  }
+
+  get bytes(): number {
+    return this.#segments.reduce((sum, segment) => sum + segment.size, 0)
+  }
+
+  /**
+   * Durable once resolved (D1). Calls must not overlap.
+   * @throws DiskFullError nothing was written (D2); LaneFailedError no more can be (D3)
+   */
+  async append(batch: Batch): Promise<void> {
+    if (this.#failure !== null) throw this.#failure
+    const { segment, file } = await this.#writable()
+    const start = segment.size
+    try {
+      await file.write(start, batch.bytes)
+    } catch (error) {
+      throw await this.#afterFailedWrite(file, start, error)
+    }
+    try {
+      await file.sync()
+    } catch (error) {
+      throw this.#fail(error)
+    }
+    // From here the batch is durable: a crash recovers it.
+    segment.size = start + batch.bytes.length
+    this.#tip = batch.tip
+    for (const { height, offset } of batch.records) segment.note(height, start + offset)
+  }
+
+  /** Names the tip in the head file. Durable once resolved; calls must not overlap. */
+  async syncHead(): Promise<void> {
+    const { height, hash } = this.#tip
+    if (this.#failure !== null || height <= (this.#head.known?.height ?? 0)) return
+    try {
+      await this.#head.write({ height, hash })
+    } catch (error) {
+      if (error instanceof DiskFullError) throw error // The other slot stands; the next call may do it.
+      throw this.#fail(error)
+    }
+  }
+
+  /**
+   * The records from `fromHeight` on, in the order of the files, with the damage found between them (D4).
+   * The first items may be of lower heights' damage. Ends at what was durable when each file was reached.
+   */
+  async *scan(fromHeight: number): AsyncGenerator<ScanItem> {
+    const first = this.#segments.findLastIndex((segment) => segment.firstHeight <= fromHeight)
+    for (let index = Math.max(first, 0); index < this.#segments.length; index += 1) {
+      const segment = this.#segments[index]
+      if (segment !== undefined) yield* this.#scanSegment(segment, fromHeight)
+    }
+  }
+
+  /** The stored record of a height, or null where none can be read. */
+  async record(height: number): Promise<Uint8Array | null> {
+    if (height < 1 || height > this.#tip.height) return null
+    for await (const item of this.scan(height)) {
+      if (item.kind !== 'record') continue
+      if (item.head.height === height) return item.bytes
+      if (item.head.height > height) return null
+    }
+    return null
+  }
+
+  /** The hash of the stored block of a height, or null where none can be read. */
+  async hashAt(height: number): Promise<Uint8Array | null> {
+    if (height === this.#tip.height && height > 0) return this.#tip.hash
+    for await (const item of height < this.#tip.height ? this.scan(height) : []) {
+      if (item.kind !== 'record' || item.head.height < height) continue
+      return item.head.height === height ? blockHash(headerBytesOf(item.bytes, item.head)) : null
+    }
+    return null
+  }
+
+  async close(): Promise<void> {
+    await this.#tail?.close()
+    await this.#head.close()
+  }
+
+  async *#scanSegment(segment: Segment, fromHeight: number): AsyncGenerator<ScanItem> {
+    const anchor = segment.anchorFor(fromHeight)
+    const to = segment.size
+    const file = await this.#disk.open(segment.name)
+    if (file === null) {
+      if (to > 0) yield { kind: 'damage', offset: 0, length: to }
+      return
+    }
+    const range = { lane: this.lane, from: anchor.offset, to, afterHeight: anchor.height - 1 }
+    try {
+      for await (const item of scanFile(file, range)) {
+        if (item.kind === 'damage') {
+          yield item
+          continue
+        }
+        segment.note(item.head.height, item.offset)
+        if (item.head.height >= fromHeight) yield item
+      }
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** The segment to write to: the last one, or a new one when that is full. */
+  async #writable(): Promise<{ segment: Segment; file: LaneFile }> {
+    const last = this.#segments.at(-1)
+    if (last !== undefined && this.#tail !== null && last.size < this.#segmentBytes) {
+      return { segment: last, file: this.#tail }
+    }
+    const firstHeight = this.#tip.height + 1
+    const name = segmentName(this.lane, firstHeight)
+    let file: LaneFile
+    try {
+      file = await this.#disk.create(name)
+    } catch (error) {
+      throw error instanceof DiskFullError ? error : this.#fail(error)
+    }
+    await this.#tail?.close()
+    const segment = new Segment(name, firstHeight, 0)
+    this.#segments.push(segment)
+    this.#tail = file
+    return { segment, file }
+  }
+
+  async #afterFailedWrite(file: LaneFile, start: number, error: unknown): Promise<unknown> {
+    if (!(error instanceof DiskFullError)) return this.#fail(error)
+    try {
+      await file.truncate(start)
+    } catch (failure) {
+      return this.#fail(failure)
+    }
+    return error
+  }
+
+  #fail(cause: unknown): LaneFailedError {
+    this.#failure ??= new LaneFailedError(this.lane, cause)
+    return this.#failure
+  }
+}

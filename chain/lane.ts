@@ -1,0 +1,255 @@
+// One lane of another node, as this node keeps it: takes verified blocks, remembers contradictions.
+//
+// Invariants
+//   A1. A block is stored only if everything in it checks out and it follows the stored tip.
+//   A2. A stored block is never replaced. A second signed version of a height, or a signed block that
+//       names another predecessor, is refused and kept beside the lane as proof, across restarts.
+//   A3. Blocks are verified and written in the order of the calls; calls for one lane do not overlap.
+
+import { concatBytes, equalBytes } from '../core/index.ts'
+import type { Logger, NodeId } from '../core/index.ts'
+import { checkLink, tipOf } from './block.ts'
+import type { SignedBlock, Tip } from './block.ts'
+import { checkRecord, signedHeader } from './check.ts'
+import { blockHash } from './hashes.ts'
+import { ACCEPT_WRITE_BYTES, RECORD_BYTES_MAX, RECORDS_PER_BATCH_MAX } from './limits.ts'
+import type { LaneStore } from './lane-store.ts'
+import type { LaneHead } from './plan.ts'
+import type { LaneDisk } from './ports.ts'
+import { headerBytesOf, parseFrameHead } from './record.ts'
+import { forkName } from './segment.ts'
+
+/** What became of the records that were offered. `head` is the lane's stored head afterwards. */
+export type AcceptOutcome =
+  | { readonly kind: 'extended'; readonly head: LaneHead; readonly blocks: number }
+  | { readonly kind: 'known'; readonly head: LaneHead | null }
+  /** Blocks from `need` on are missing before the first that could not be used. */
+  | { readonly kind: 'gap'; readonly head: LaneHead | null; readonly need: number }
+  | {
+      readonly kind: 'refused'
+      readonly head: LaneHead | null
+      /** `CHAIN_LANE_FORKED`, or the code of the first problem. */
+      readonly code: string
+      readonly height: number | null
+      readonly message: string
+    }
+
+/** The first record of a batch that stopped it. */
+type Stop = Extract<AcceptOutcome, { readonly kind: 'gap' | 'refused' }>
+
+export interface LaneDeps {
+  readonly disk: LaneDisk
+  readonly log: Logger
+  readonly store: LaneStore
+  readonly onAdvance: (tip: Tip) => void
+}
+
+interface Fresh {
+  readonly record: Uint8Array
+  readonly tip: Tip
+}
+
+type Verdict =
+  | { readonly kind: 'next'; readonly block: SignedBlock }
+  | { readonly kind: 'known' }
+  | { readonly kind: 'stop'; readonly stop: Stop }
+
+export class Lane {
+  readonly store: LaneStore
+  readonly isOwn: boolean
+  readonly #deps: LaneDeps
+  #forkHeight: number | null
+  /** The owner's key has signed blocks of the own lane that are not on this disk. */
+  #isOutrun = false
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(deps: LaneDeps, options: { isOwn: boolean; forkHeight: number | null }) {
+    this.store = deps.store
+    this.isOwn = options.isOwn
+    this.#deps = deps
+    this.#forkHeight = options.forkHeight
+  }
+
+  /** The height of which two signed versions have been seen, or null. */
+  get forkHeight(): number | null {
+    return this.#forkHeight
+  }
+
+  get isTruncated(): boolean {
+    const known = this.store.knownHead
+    return this.#isOutrun || (known !== null && known.height > this.store.tip.height)
+  }
+
+  get head(): LaneHead | null {
+    const { tip, lane } = this.store
+    const { height, hash, entries } = tip
+    return height === 0 ? null : { lane, height, hash, entries }
+  }
+
+  /** Never throws on bad bytes; throws what the disk throws. */
+  accept(records: readonly Uint8Array[]): Promise<AcceptOutcome> {
+    const turn = this.#turn.then(() => this.#acceptNow(records))
+    this.#turn = turn.catch(() => undefined) // The caller has the failure; the next turn is its own.
+    return turn
+  }
+
+  /** Resolves when no accept is under way. */
+  async settle(): Promise<void> {
+    await this.#turn
+  }
+
+  async #acceptNow(records: readonly Uint8Array[]): Promise<AcceptOutcome> {
+    const startHeight = this.store.tip.height
+    let fresh: Fresh[] = []
+    let bytes = 0
+    let stop: Stop | null = null
+    for (const record of records.slice(0, RECORDS_PER_BATCH_MAX)) {
+      const verdict = await this.#judge(record, fresh)
+      if (verdict.kind === 'stop') {
+        stop = verdict.stop
+        break
+      }
+      if (verdict.kind === 'known') continue
+      fresh.push({ record, tip: tipOf(verdict.block) })
+      bytes += record.length
+      if (bytes < ACCEPT_WRITE_BYTES) continue
+      await this.#write(fresh)
+      fresh = []
+      bytes = 0
+    }
+    if (fresh.length > 0) await this.#write(fresh)
+    const head = this.head
+    if (stop !== null) return { ...stop, head }
+    const blocks = this.store.tip.height - startHeight
+    return blocks > 0 && head !== null
+      ? { kind: 'extended', head, blocks }
+      : { kind: 'known', head }
+  }
+
+  async #judge(record: Uint8Array, fresh: readonly Fresh[]): Promise<Verdict> {
+    const tip = fresh.at(-1)?.tip ?? this.store.tip
+    const head = parseFrameHead(record)
+    if (head === null)
+      return this.#refuse('CHAIN_FRAME_DAMAGED', null, 'A record has no valid frame')
+    const { height } = head
+    if (height > tip.height + 1 && !this.isOwn) {
+      return { kind: 'stop', stop: { kind: 'gap', head: null, need: tip.height + 1 } }
+    }
+    const { block, problems } = checkRecord(this.store.lane, record, height)
+    const [first] = problems
+    if (block === null || first !== undefined) {
+      const { code, message } = first ?? {
+        code: 'CHAIN_HEADER_DAMAGED',
+        message: 'No signed header'
+      }
+      return this.#refuse(code, height, message)
+    }
+    if (height <= tip.height) return this.#compare(record, block, fresh)
+    if (this.isOwn) return this.#outrun(height)
+    const [broken] = checkLink(tip, block)
+    if (broken === undefined) return { kind: 'next', block }
+    if (broken.code !== 'CHAIN_LINK_BROKEN')
+      return this.#refuse(broken.code, height, broken.message)
+    return this.#fork(record, height)
+  }
+
+  /** A block at or below the tip: the stored one once more, or a contradiction (A2). */
+  async #compare(
+    record: Uint8Array,
+    block: SignedBlock,
+    fresh: readonly Fresh[]
+  ): Promise<Verdict> {
+    const { height } = block.header
+    const pending = fresh.find((candidate) => candidate.tip.height === height)
+    const ours = pending?.tip.hash ?? (await this.#storedHash(height))
+    // Where our own copy is unreadable nothing can be said; `verify` reports the damage.
+    if (ours === null || equalBytes(ours, block.hash)) return { kind: 'known' }
+    return this.#fork(record, height)
+  }
+
+  /** The hash of the stored block, if its owner's signature still stands. */
+  async #storedHash(height: number): Promise<Uint8Array | null> {
+    const { store } = this
+    const record = await store.record(height)
+    const head = record === null ? null : parseFrameHead(record)
+    if (record === null || head === null) return null
+    const isSound = signedHeader(store.lane, record, head) !== null
+    return isSound ? blockHash(headerBytesOf(record, head)) : null
+  }
+
+  async #fork(record: Uint8Array, height: number): Promise<Verdict> {
+    const { lane } = this.store
+    if (this.#forkHeight === null) {
+      this.#deps.log.error('A lane has two versions of one height', { lane, height })
+      await keepProof(this.#deps.disk, lane, record)
+      this.#forkHeight = height
+    }
+    const message = `Block ${height} contradicts the stored lane, and both are signed by its owner`
+    return this.#refuse('CHAIN_LANE_FORKED', height, message)
+  }
+
+  /** A block of the own lane above its tip: this disk has lost blocks, or a second node has our key. */
+  #outrun(height: number): Verdict {
+    const { lane } = this.store
+    this.#isOutrun = true
+    this.#deps.log.error('A member holds blocks of this node that its disk does not', {
+      lane,
+      height
+    })
+    const message = `Block ${height} of this node's own lane is not on its disk`
+    return this.#refuse('CHAIN_LANE_TRUNCATED', height, message)
+  }
+
+  #refuse(code: string, height: number | null, message: string): Verdict {
+    const stop: Stop = { kind: 'refused', head: null, code, height, message }
+    return { kind: 'stop', stop }
+  }
+
+  async #write(fresh: readonly Fresh[]): Promise<void> {
+    const { store } = this
+    let offset = 0
+    const records = fresh.map(({ record, tip }) => {
+      const place = { height: tip.height, offset }
+      offset += record.length
+      return place
+    })
+    const bytes = concatBytes(...fresh.map(({ record }) => record))
+    const tip = fresh.at(-1)?.tip
+    if (tip === undefined) return
+    await store.append({ bytes, records, tip })
+    await this.#checkKnown(fresh)
+    this.#deps.onAdvance(tip)
+  }
+
+  /** When a lane that had lost its tail has grown back: is it the same tail? */
+  async #checkKnown(fresh: readonly Fresh[]): Promise<void> {
+    const known = this.store.knownHead
+    const same = fresh.find(({ tip }) => tip.height === known?.height)
+    if (known === null || same === undefined || equalBytes(same.tip.hash, known.hash)) return
+    await this.#fork(same.record, known.height)
+  }
+}
+
+/** Keeps one record that contradicts the lane. Durable once resolved. */
+export async function keepProof(disk: LaneDisk, lane: NodeId, record: Uint8Array): Promise<void> {
+  const file = await disk.create(forkName(lane))
+  try {
+    await file.write(0, record)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** The height of the block that is kept as proof, or null when there is none that the owner signed. */
+export async function proofHeight(disk: LaneDisk, lane: NodeId): Promise<number | null> {
+  const file = await disk.open(forkName(lane))
+  if (file === null) return null
+  try {
+    const record = await file.read(0, RECORD_BYTES_MAX)
+    const head = parseFrameHead(record)
+    return head === null ? null : (signedHeader(lane, record, head)?.height ?? null)
+  } finally {
+    await file.close()
+  }
+}

@@ -1,0 +1,126 @@
+// All lanes of a home: opened at start, created when a first block of a new one arrives.
+
+import type { Clock, Logger, NodeId, Signer } from '../core/index.ts'
+import type { Tip } from './block.ts'
+import { checkRecord } from './check.ts'
+import { HeadKeeper } from './head-keeper.ts'
+import { keepProof, Lane, proofHeight } from './lane.ts'
+import type { AcceptOutcome } from './lane.ts'
+import { LaneStore } from './lane-store.ts'
+import { LANES_MAX, SEGMENT_BYTES } from './limits.ts'
+import type { LaneDisk } from './ports.ts'
+import { parseFrameHead } from './record.ts'
+import { groupByLane } from './segment.ts'
+import type { LaneFiles } from './segment.ts'
+
+export interface ChainDeps {
+  readonly disk: LaneDisk
+  readonly clock: Clock
+  readonly signer: Signer
+  readonly log: Logger
+}
+
+export interface ChainOptions {
+  /** A new file of a lane starts beyond this size: see SEGMENT_BYTES. */
+  readonly segmentBytes?: number
+}
+
+export class Lanes {
+  readonly byId: Map<NodeId, Lane> = new Map()
+  onAdvance: (lane: Lane, tip: Tip) => void = () => undefined
+  readonly #deps: ChainDeps
+  readonly #segmentBytes: number
+  readonly #keeper: HeadKeeper
+  readonly #opening = new Map<NodeId, Promise<Lane>>()
+
+  constructor(deps: ChainDeps, options: ChainOptions) {
+    this.#deps = deps
+    this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
+    this.#keeper = new HeadKeeper(deps)
+  }
+
+  /** Opens what the disk holds, the own lane also when it is new. */
+  async openAll(): Promise<Lane> {
+    const found = groupByLane(await this.#deps.disk.list())
+    // First, so that a home whose own lane has lost blocks is left as it is.
+    const id = this.#deps.signer.nodeId
+    const own = await this.#open(id, found.get(id))
+    found.delete(id)
+    for (const [lane, files] of found) await this.#open(lane, files)
+    return own
+  }
+
+  get(id: NodeId): Lane | undefined {
+    return this.byId.get(id)
+  }
+
+  all(): readonly Lane[] {
+    return [...this.byId.values()]
+  }
+
+  noteHead(lane: Lane): void {
+    this.#keeper.note(lane.store)
+  }
+
+  async accept(id: NodeId, records: readonly Uint8Array[]): Promise<AcceptOutcome> {
+    const [first] = records
+    if (first === undefined) return { kind: 'known', head: this.get(id)?.head ?? null }
+    let lane = this.get(id)
+    if (lane === undefined) {
+      const refused = this.#refuseStart(id, first)
+      if (refused !== null) return refused
+      // Before the first await, so that two accepts of a new lane open it once.
+      const opening = this.#opening.get(id) ?? this.#open(id, undefined)
+      this.#opening.set(id, opening)
+      try {
+        lane = await opening
+      } finally {
+        this.#opening.delete(id)
+      }
+    }
+    return lane.accept(records)
+  }
+
+  /** Waits for accepts under way, writes the head files and closes all. Idempotent. */
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#opening.values())
+    for (const lane of this.all()) await lane.settle()
+    await this.#keeper.stop()
+    for (const lane of this.all()) await lane.store.close()
+  }
+
+  /** Nothing is created on disk for bytes that do not start a lane. */
+  #refuseStart(id: NodeId, record: Uint8Array): AcceptOutcome | null {
+    const height = parseFrameHead(record)?.height ?? null
+    if (height !== null && height !== 1) return { kind: 'gap', head: null, need: 1 }
+    const [problem] = checkRecord(id, record, 1).problems
+    if (problem !== undefined) {
+      const { code, message } = problem
+      return { kind: 'refused', head: null, code, height, message }
+    }
+    if (this.byId.size + this.#opening.size < LANES_MAX) return null
+    const message = `Cannot keep another lane: ${LANES_MAX} are kept already`
+    return { kind: 'refused', head: null, code: 'CHAIN_TOO_MANY_LANES', height, message }
+  }
+
+  async #open(id: NodeId, files: LaneFiles | undefined): Promise<Lane> {
+    const { disk, log, signer } = this.#deps
+    const isOwn = id === signer.nodeId
+    const laneFiles = files ?? { segments: [], hasHead: false, hasFork: false }
+    const options = { lane: id, isOwn, segmentBytes: this.#segmentBytes, files: laneFiles }
+    const store = await LaneStore.open({ disk, log }, options)
+    const onAdvance = (tip: Tip): void => {
+      this.#keeper.note(store)
+      this.onAdvance(lane, tip)
+    }
+    let forkHeight = laneFiles.hasFork ? await proofHeight(disk, id) : null
+    if (store.found === 'replaced' && forkHeight === null) {
+      forkHeight = store.knownHead?.height ?? null
+      const record = forkHeight === null ? null : await store.record(forkHeight)
+      if (record !== null) await keepProof(disk, id, record)
+    }
+    const lane: Lane = new Lane({ disk, log, store, onAdvance }, { isOwn, forkHeight })
+    this.byId.set(id, lane)
+    return lane
+  }
+}

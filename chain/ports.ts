@@ -1,0 +1,37 @@
+/**
+ * The folder that holds the lanes of one home. Names are flat, of `A-Z a-z 0-9 . _ -`.
+ *
+ * Nothing is retried. Calls may overlap; those on one file are the caller's to order. Failures are
+ * `DiskFullError` (`CHAIN_DISK_FULL`: no room, quota) and `DiskFailedError` (`CHAIN_DISK_FAILED`: the rest).
+ * None of the calls can be aborted.
+ */
+export interface LaneDisk {
+  /** All file names, in any order. */
+  list(): Promise<readonly string[]>
+  /** Opens a file that is there, or resolves to null. May be called again while it is open. */
+  open(name: string): Promise<LaneFile | null>
+  /**
+   * Opens a file, made empty first if it was not there. Its name is durable once resolved; nobody but
+   * the owner of the home may read it.
+   */
+  create(name: string): Promise<LaneFile>
+  /** Durable once resolved. A file that is not there is no failure. */
+  remove(name: string): Promise<void>
+}
+
+/** One open file. After a failed `sync` nothing is known about any write since the one before it. */
+export interface LaneFile {
+  size(): Promise<number>
+  /** The bytes in [offset, offset + length), fewer only where the file ends. */
+  read(offset: number, length: number): Promise<Uint8Array>
+  /**
+   * Writes all of `bytes` at `offset`, growing the file. Durable only after `sync`. A rejection may leave
+   * any part of it written: truncate, or write again.
+   */
+  write(offset: number, bytes: Uint8Array): Promise<void>
+  /** All writes and truncations before it are durable, size included, once resolved. */
+  sync(): Promise<void>
+  truncate(size: number): Promise<void>
+  /** Idempotent. Syncs nothing. */
+  close(): Promise<void>
+}

@@ -1,0 +1,143 @@
+// The real lane disk: one folder of files, 0600 in a 0700 folder, synced with fdatasync.
+
+import { constants } from 'node:fs'
+import { mkdir, open, readdir, unlink } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DiskFailedError, DiskFullError } from '../chain/index.ts'
+import type { LaneDisk, LaneFile } from '../chain/index.ts'
+
+/** Opens the folder, making it first if it is not there. Its own name is durable once resolved. */
+export async function openLaneDisk(folder: string): Promise<LaneDisk> {
+  await attempt('make', folder, async () => {
+    const made = await mkdir(folder, { recursive: true, mode: 0o700 })
+    if (made !== undefined) await syncFolder(join(made, '..'))
+  })
+  return {
+    list: () => attempt('list', folder, () => readdir(folder)),
+    open: (name) => openExisting(folder, name),
+    create: (name) => create(folder, name),
+    remove: (name) => remove(folder, name)
+  }
+}
+
+async function openExisting(folder: string, name: string): Promise<LaneFile | null> {
+  return attempt('open', name, async () => {
+    try {
+      return new DiskFile(name, await open(join(folder, name), 'r+'))
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return null
+      throw error
+    }
+  })
+}
+
+async function create(folder: string, name: string): Promise<LaneFile> {
+  const known = await openExisting(folder, name)
+  if (known !== null) return known
+  return attempt('create', name, async () => {
+    const flags = constants.O_RDWR | constants.O_CREAT
+    const handle = await open(join(folder, name), flags, 0o600)
+    try {
+      await syncFolder(folder)
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
+    return new DiskFile(name, handle)
+  })
+}
+
+async function remove(folder: string, name: string): Promise<void> {
+  await attempt('remove', name, async () => {
+    try {
+      await unlink(join(folder, name))
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error
+    }
+    await syncFolder(folder)
+  })
+}
+
+/** A new name is durable only when the folder that holds it has been synced. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, constants.O_RDONLY)
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+class DiskFile implements LaneFile {
+  readonly #name: string
+  readonly #handle: FileHandle
+  #closed: Promise<void> | null = null
+
+  constructor(name: string, handle: FileHandle) {
+    this.#name = name
+    this.#handle = handle
+  }
+
+  size(): Promise<number> {
+    return attempt('stat', this.#name, async () => (await this.#handle.stat()).size)
+  }
+
+  read(offset: number, length: number): Promise<Uint8Array> {
+    return attempt('read', this.#name, async () => {
+      const bytes = new Uint8Array(length)
+      let filled = 0
+      while (filled < length) {
+        const { bytesRead } = await this.#handle.read(
+          bytes,
+          filled,
+          length - filled,
+          offset + filled
+        )
+        if (bytesRead === 0) break
+        filled += bytesRead
+      }
+      return bytes.subarray(0, filled)
+    })
+  }
+
+  write(offset: number, bytes: Uint8Array): Promise<void> {
+    return attempt('write', this.#name, async () => {
+      let written = 0
+      while (written < bytes.length) {
+        const left = bytes.length - written
+        const { bytesWritten } = await this.#handle.write(bytes, written, left, offset + written)
+        written += bytesWritten
+      }
+    })
+  }
+
+  sync(): Promise<void> {
+    return attempt('sync', this.#name, () => this.#handle.datasync())
+  }
+
+  truncate(size: number): Promise<void> {
+    return attempt('truncate', this.#name, () => this.#handle.truncate(size))
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= attempt('close', this.#name, () => this.#handle.close())
+    return this.#closed
+  }
+}
+
+async function attempt<T>(action: string, name: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act()
+  } catch (error) {
+    const code = codeOf(error)
+    const isFull = code === 'ENOSPC' || code === 'EDQUOT'
+    throw isFull ? new DiskFullError(name, error) : new DiskFailedError(action, name, error)
+  }
+}
+
+function codeOf(error: unknown): string | null {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : null
+}
