@@ -2,6 +2,7 @@
 // bytewise order, one encoding for each value. All that is hashed, signed or stored goes through here.
 
 import { decode, encode, rfc8949EncodeOptions } from 'cborg'
+import type { EncodeOptions } from 'cborg'
 import { equalBytes } from './bytes.ts'
 import { WeaverError } from './errors.ts'
 
@@ -16,8 +17,19 @@ export type Cbor =
   | readonly Cbor[]
   | { readonly [key: string]: Cbor }
 
+/** @throws WeaverError `CORE_INVALID_CBOR` for `undefined`, which the types forbid and a cast lets through. */
 export function encodeCbor(value: Cbor): Uint8Array {
-  return new Uint8Array(encode(value, rfc8949EncodeOptions))
+  return new Uint8Array(encode(value, encodeOptions))
+}
+
+const encodeOptions: EncodeOptions = {
+  ...rfc8949EncodeOptions,
+  typeEncoders: {
+    ...rfc8949EncodeOptions.typeEncoders,
+    undefined: () => {
+      throw new WeaverError('CORE_INVALID_CBOR', 'Cannot encode undefined: use null')
+    }
+  }
 }
 
 /**
@@ -41,7 +53,7 @@ export function decodeCbor(bytes: Uint8Array): unknown {
     throw new WeaverError('CORE_INVALID_CBOR', 'Cannot decode CBOR', { cause: error })
   }
   // cborg does not check the order of map keys, so the one canonical encoding is made and compared.
-  if (!equalBytes(encode(value, rfc8949EncodeOptions), bytes)) {
+  if (!equalBytes(encode(value, encodeOptions), bytes)) {
     throw new WeaverError('CORE_INVALID_CBOR', 'Cannot accept CBOR that is not canonical')
   }
   if (Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes('__proto__')) {

@@ -16,11 +16,18 @@ export interface Signer {
   readonly nodeId: NodeId
   /** The 64-byte Ed25519 signature over the domain and the bytes. */
   sign(domain: string, bytes: Uint8Array): Uint8Array
+  /**
+   * The 64-byte Ed25519 signature over a text as it is, for formats of others that say themselves what
+   * is signed (signed notes). @throws WeaverError `CORE_INVALID_TEXT` for a text that could be taken for
+   * a domain and bytes
+   */
+  signText(text: string): Uint8Array
 }
 
 // DER headers of RFC 8410: a PKCS #8 private key and a SubjectPublicKeyInfo, up to the raw key.
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
 const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex')
+const FIRST_BYTE_MIN = 0x41 // 'A'. Domains are literals of this project, the longest of 23 bytes.
 const KEYS_CACHED_MAX = 1024 // As many as a mesh may have members; a key object is about 300 bytes.
 
 /** @throws WeaverError `CORE_INVALID_SEED` unless `seed` is 32 bytes. */
@@ -37,7 +44,8 @@ export function signerFromSeed(seed: Uint8Array): Signer {
   const id = nodeIdOf(new Uint8Array(spki.subarray(SPKI_PREFIX.length)))
   return {
     nodeId: id,
-    sign: (domain, bytes) => new Uint8Array(sign(null, separated(domain, bytes), privateKey))
+    sign: (domain, bytes) => new Uint8Array(sign(null, separated(domain, bytes), privateKey)),
+    signText: (text) => new Uint8Array(sign(null, separateText(text), privateKey))
   }
 }
 
@@ -55,6 +63,13 @@ export function isSignedBy(
 function separated(domain: string, bytes: Uint8Array): Uint8Array {
   const text = utf8(domain)
   return concatBytes(Uint8Array.of(text.length), text, bytes)
+}
+
+/** No domain is as long as the first byte of a text is great, so neither stands for the other. */
+function separateText(text: string): Uint8Array {
+  const bytes = utf8(text)
+  if ((bytes[0] ?? 0) >= FIRST_BYTE_MIN) return bytes
+  throw new WeaverError('CORE_INVALID_TEXT', 'Cannot sign a text that does not begin with a letter')
 }
 
 const keys = new Map<NodeId, KeyObject>()

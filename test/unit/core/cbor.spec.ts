@@ -36,6 +36,11 @@ describe('core/cbor', () => {
     })
   }
 
+  it('encodeCbor() refuses undefined, also deep inside', () => {
+    const value = { a: [undefined] } as never
+    assert.throws(() => encodeCbor(value), { code: 'CORE_INVALID_CBOR' })
+  })
+
   it('decodeCbor() gives back what encodeCbor() took', () => {
     const { value } = fc.letrec((tie) => ({
       value: fc.oneof(
