@@ -5,7 +5,7 @@
 //   B2. Times grow strictly from entry to entry along a lane.
 //   B3. The same tip, entries, time, links and key always make the same bytes.
 
-import { concatBytes, equalBytes, HASH_BYTES } from '../core/index.ts'
+import { equalBytes, HASH_BYTES } from '../core/index.ts'
 import type { NodeId, Signer, UnixMillis } from '../core/index.ts'
 import { encodeEntry } from './entry.ts'
 import type { PendingEntry } from './entry.ts'
@@ -49,15 +49,20 @@ export function assembleBlock(signer: Signer, input: BlockInput): NewBlock {
   const { tip } = input
   let time = compareHlc(tip.time, input.clock) > 0 ? tip.time : input.clock
   const entries: Uint8Array[] = []
-  const payloads: Uint8Array[] = []
+  const slots: Uint8Array[] = [] // Salt and payload of each entry, in turn.
   const leaves: Uint8Array[] = []
   for (const [index, { kind, actor, subject, payload }] of input.entries.entries()) {
     time = tick(time, input.wall)
     const salt = input.salts.subarray(index * SALT_BYTES, (index + 1) * SALT_BYTES)
-    const slot = concatBytes(salt, payload)
-    const entry = encodeEntry({ kind, actor, subject, time, payloadHash: payloadHash(slot) })
+    const entry = encodeEntry({
+      kind,
+      actor,
+      subject,
+      time,
+      payloadHash: payloadHash(salt, payload)
+    })
     entries.push(entry)
-    payloads.push(slot)
+    slots.push(salt, payload)
     leaves.push(leafHash(entry))
   }
   const height = tip.height + 1
@@ -72,7 +77,7 @@ export function assembleBlock(signer: Signer, input: BlockInput): NewBlock {
     links: input.links
   })
   const signature = signer.sign(BLOCK_SIGNATURE_DOMAIN, header)
-  const record = encodeRecord({ height, header, signature, leaves, entries, payloads })
+  const record = encodeRecord({ height, header, signature, leaves, entries, slots })
   const next = { height, hash: blockHash(header), entries: tip.entries + entries.length, time }
   return { tip: next, record }
 }

@@ -6,12 +6,14 @@
 //   C2. A head is announced only when its block is durable.
 //   C3. After the disk failed under the own lane, nothing more is acknowledged until the next start.
 
+import { equalBytes } from '../core/index.ts'
 import type { Logger, NodeId, Signer, WeaverError } from '../core/index.ts'
 import { assembleBlock } from './block.ts'
 import type { Tip } from './block.ts'
+import { inlineChecker } from './check-batch.ts'
 import { entryId, pendingEntry } from './entry.ts'
 import type { EntryDraft, EntryRef, PendingEntry } from './entry.ts'
-import { ChainQueryError, ChainStoppedError } from './errors.ts'
+import { ChainQueryError, ChainStoppedError, InRepairError } from './errors.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { CrossLink } from './header.ts'
 import { HLC_ZERO, observe } from './hlc.ts'
@@ -19,13 +21,24 @@ import type { Hlc } from './hlc.ts'
 import type { AcceptOutcome, Lane } from './lane.ts'
 import { Lanes } from './lanes.ts'
 import type { ChainDeps, ChainOptions } from './lanes.ts'
-import { LANES_MAX, LINKS_PER_BLOCK_MAX, READ_BYTES_MAX, RECORDS_PER_BATCH_MAX } from './limits.ts'
+import {
+  CLOCK_AHEAD_MAX_MS,
+  LANES_MAX,
+  LINKS_PER_BLOCK_MAX,
+  READ_BYTES_MAX,
+  RECORDS_PER_BATCH_MAX
+} from './limits.ts'
 import { entriesIn, readLog } from './log.ts'
 import type { LogEntry, LogQuery } from './log.ts'
 import { planWants } from './plan.ts'
 import type { LaneHead, Want } from './plan.ts'
+import { Proofs } from './proofs/proofs.ts'
+import type { LaneCheckpoint } from './proofs/proofs.ts'
+import { REDACTED_KIND } from './redaction-entry.ts'
+import type { LaneRepair, RepairSource } from './repair.ts'
 import { saltSource } from './salts.ts'
 import type { SaltSource } from './salts.ts'
+import { Upkeep } from './upkeep.ts'
 import { verifyLanes } from './verify.ts'
 import type { VerifyOptions, VerifyReport } from './verify.ts'
 
@@ -42,6 +55,10 @@ export interface LaneStatus {
   readonly bytes: number
   /** `behind`: a peer says that there are more blocks than are held here. */
   readonly state: LaneState
+  /** The newest that somebody cosigned, else the newest; null before the first. */
+  readonly checkpoint: LaneCheckpoint | null
+  /** By how much the last entry is ahead of this node's wall clock; 0 up to CLOCK_AHEAD_MAX_MS. */
+  readonly clockAheadMs: number
 }
 
 /** Records to send to a peer, and the height to ask for next. */
@@ -59,14 +76,32 @@ export async function openChain(deps: ChainDeps, options: ChainOptions): Promise
   const lanes = new Lanes(deps, options)
   try {
     const own = await lanes.openAll()
-    return new Chain(deps, { lanes, own })
+    const upkeep = await Upkeep.open(deps, options, { lanes, own })
+    const proofs = await Proofs.open({
+      ...deps,
+      lanes,
+      isRepair: options.isRepair === true,
+      hasMlDsa: options.isRepeatable !== true
+    })
+    return new Chain(deps, { lanes, own, proofs, upkeep })
   } catch (error) {
     await lanes.close()
     throw error
   }
 }
 
+interface ChainParts {
+  readonly lanes: Lanes
+  readonly own: Lane
+  readonly proofs: Proofs
+  readonly upkeep: Upkeep
+}
+
 export class Chain {
+  /** Redactions and repair. */
+  readonly upkeep: Upkeep
+  /** Checkpoints, cosignatures, proofs, exports, evidence. */
+  readonly proofs: Proofs
   readonly #deps: ChainDeps
   readonly #log: Logger
   readonly #signer: Signer
@@ -83,7 +118,9 @@ export class Chain {
   #clock: Hlc = HLC_ZERO
   #stopped: Promise<void> | null = null
 
-  constructor(deps: ChainDeps, parts: { lanes: Lanes; own: Lane }) {
+  constructor(deps: ChainDeps, parts: ChainParts) {
+    this.proofs = parts.proofs
+    this.upkeep = parts.upkeep
     this.#deps = deps
     this.#log = deps.log
     this.#signer = deps.signer
@@ -109,7 +146,10 @@ export class Chain {
     try {
       const { failure } = this.#own.store
       if (failure !== null) return Promise.reject(failure)
-      return this.#queue.append(drafts.map(pendingEntry), signal)
+      if (this.#own.isInRepair) return Promise.reject(new InRepairError(this.#own.store.lane))
+      const entries = drafts.map(pendingEntry)
+      const append = (): Promise<readonly EntryRef[]> => this.#queue.append(entries, signal)
+      return entries.some(isRedaction) ? this.upkeep.redact(entries, append) : append()
     } catch (error) {
       return Promise.reject(error)
     }
@@ -159,6 +199,20 @@ export class Chain {
     return this.#lanes.accept(lane, records)
   }
 
+  /** Whether a lane has one history, as far as anybody has shown: else its entries count for nothing. */
+  isBelieved(lane: NodeId): boolean {
+    const isForked = (this.#lanes.get(lane)?.forkHeight ?? null) !== null
+    return !isForked && this.proofs.stateOf(lane) === null
+  }
+
+  /** Whether a peer's head is another block than the one held at its height. */
+  async contradicts({ lane, height, hash }: Omit<LaneHead, 'entries'>): Promise<boolean> {
+    const store = this.#lanes.get(lane)?.store
+    if (store === undefined || height < 1 || height > store.tip.height) return false
+    const held = await store.hashAt(height)
+    return held !== null && !equalBytes(held, hash)
+  }
+
   /** What to fetch from a peer that has these heads; remembers its claims for `status`. */
   plan(remoteHeads: readonly Pick<LaneHead, 'lane' | 'height'>[]): readonly Want[] {
     for (const { lane, height } of remoteHeads) {
@@ -174,7 +228,14 @@ export class Chain {
     const lacking = [...this.#claims.keys()].filter((id) => this.#lanes.get(id) === undefined)
     for (const lane of lacking) {
       const nothing = { height: 0, entries: 0, head: null, bytes: 0 }
-      held.push({ lane, isOwn: false, ...nothing, state: 'behind' })
+      held.push({
+        lane,
+        isOwn: false,
+        ...nothing,
+        state: 'behind',
+        checkpoint: null,
+        clockAheadMs: 0
+      })
     }
     return held.toSorted((a, b) => Number(b.isOwn) - Number(a.isOwn) || (a.lane < b.lane ? -1 : 1))
   }
@@ -184,13 +245,34 @@ export class Chain {
    * @throws ChainQueryError `CHAIN_QUERY_INVALID` for a lane that is not held; `signal.reason`
    */
   verify(options: VerifyOptions = {}): Promise<VerifyReport> {
-    const lanes = this.#lanes.all()
-    const chosen = lanes.filter(({ store }) => [undefined, store.lane].includes(options.lane))
-    if (options.lane !== undefined && chosen.length === 0) {
-      const message = `Cannot verify lane ${options.lane}: nothing of it is held here`
-      return Promise.reject(new ChainQueryError(message))
+    try {
+      const { redactor } = this.upkeep
+      const isRedacted = redactor.isRedacted.bind(redactor)
+      const chosen = this.#chosen(options.lane)
+      const { disk, signer, checker = inlineChecker } = this.#deps
+      const deps = { lanes: this.#lanes.byId, disk, signer, checker, isRedacted }
+      return verifyLanes(deps, chosen, options)
+    } catch (error) {
+      return Promise.reject(error)
     }
-    return verifyLanes(this.#lanes.byId, chosen, options)
+  }
+
+  /**
+   * Puts right what of the lanes, or of one, is damaged and others still hold.
+   * @throws ChainQueryError `CHAIN_QUERY_INVALID`; DiskFullError, LaneFailedError
+   */
+  async repair(
+    source: RepairSource,
+    options: { readonly lane?: NodeId; readonly signal?: AbortSignal } = {}
+  ): Promise<readonly LaneRepair[]> {
+    return this.upkeep.repair(this.#chosen(options.lane), source, options.signal)
+  }
+
+  /** @throws ChainQueryError `CHAIN_QUERY_INVALID` */
+  #chosen(id: NodeId | undefined): readonly Lane[] {
+    const chosen = this.#lanes.all().filter(({ store }) => id === undefined || store.lane === id)
+    if (id === undefined || chosen.length > 0) return chosen
+    throw new ChainQueryError(`Cannot check lane ${id}: nothing of it is held here`)
   }
 
   /** Entries in the order of their clocks, and with `follow` as they arrive. */
@@ -228,6 +310,7 @@ export class Chain {
   async #stopNow(): Promise<void> {
     await this.#queue.stop()
     this.#stopping.abort()
+    await this.upkeep.redactor.settle()
     await this.#lanes.close()
     this.#listeners.clear()
   }
@@ -293,11 +376,21 @@ export class Chain {
     const { store, isOwn, forkHeight, isTruncated } = lane
     const { height, entries, hash } = store.tip
     const claimed = this.#claims.get(store.lane) ?? 0
+    const proven = this.proofs.stateOf(store.lane)
     let state: LaneState = 'ok'
-    if (forkHeight !== null) state = 'forked'
+    if (proven !== null) state = proven
+    else if (forkHeight !== null) state = 'forked'
     else if (isTruncated) state = 'truncated'
     else if (!isOwn && claimed > height) state = 'behind'
     const head = height === 0 ? null : hash
-    return { lane: store.lane, isOwn, height, entries, head, bytes: store.bytes, state }
+    const ahead = store.tip.time.ms - this.#deps.clock.wall()
+    const clockAheadMs = ahead > CLOCK_AHEAD_MAX_MS ? ahead : 0
+    const checkpoint = this.proofs.latest(store.lane)
+    const place = { lane: store.lane, isOwn, height, entries, head, bytes: store.bytes }
+    return { ...place, state, checkpoint, clockAheadMs }
   }
+}
+
+function isRedaction({ kind }: PendingEntry): boolean {
+  return kind === REDACTED_KIND
 }

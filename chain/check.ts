@@ -1,11 +1,12 @@
 // Checking one record by itself: its frame, header, signature, entries and payloads. Whether it follows
 // the block before it is `checkLink`. Pure, and never throws on bad bytes: it names what is wrong.
 
-import { decodeCbor, equalBytes, isSignedBy } from '../core/index.ts'
+import { equalBytes, HASH_BYTES, isSignedBy } from '../core/index.ts'
 import type { NodeId } from '../core/index.ts'
 import type { Problem, SignedBlock } from './block.ts'
+import { isCanonicalCbor, plainEntry } from './canonical.ts'
 import { decodeEntry } from './entry.ts'
-import type { Entry } from './entry.ts'
+import type { Entry, EntryRef } from './entry.ts'
 import { FormatError } from './errors.ts'
 import { BLOCK_SIGNATURE_DOMAIN, blockHash, leafHash, payloadHash } from './hashes.ts'
 import { decodeHeader } from './header.ts'
@@ -14,6 +15,7 @@ import { compareHlc } from './hlc.ts'
 import type { Hlc } from './hlc.ts'
 import { SALT_BYTES } from './limits.ts'
 import { merkleRoot } from './merkle.ts'
+import { REDACTED_KIND, redactionTarget } from './redaction-entry.ts'
 import { headerBytesOf, LEAF_PREFIX_BYTES, parseFrameHead, rowsOf, signatureOf } from './record.ts'
 import type { FrameHead, Row } from './record.ts'
 
@@ -21,6 +23,13 @@ export interface BlockCheck {
   /** Null where the header is not what the lane's key signed. */
   readonly block: SignedBlock | null
   readonly problems: readonly Problem[]
+  /** Which entries of this block take back the payload of which other entry. */
+  readonly redactions: readonly RedactionPlace[]
+}
+
+export interface RedactionPlace {
+  readonly index: number
+  readonly target: EntryRef
 }
 
 /** The header of a record, if it is one of `lane` at the height its frame names and the lane's key signed it. */
@@ -49,7 +58,7 @@ export function checkRecord(lane: NodeId, record: Uint8Array, height: number): B
   if (head === null || head.recordBytes !== record.length) {
     const message = `The frame of block ${height} is damaged`
     const problem = { lane, height, entry: null, code: 'CHAIN_FRAME_DAMAGED', message }
-    return { block: null, problems: [problem] }
+    return { block: null, problems: [problem], redactions: [] }
   }
   const check = new RecordCheck(lane, head)
   const header = signedHeader(lane, record, head)
@@ -57,13 +66,15 @@ export function checkRecord(lane: NodeId, record: Uint8Array, height: number): B
     check.add(null, 'CHAIN_HEADER_DAMAGED', 'has a header or signature that was changed')
   }
   const firstTime = check.rows(record, header)
-  if (header === null) return { block: null, problems: check.problems }
+  const { problems, redactions } = check
+  if (header === null) return { block: null, problems, redactions }
   const hash = blockHash(headerBytesOf(record, head))
-  return { block: { header, hash, firstTime }, problems: check.problems }
+  return { block: { header, hash, firstTime }, problems, redactions }
 }
 
 class RecordCheck {
   readonly problems: Problem[] = []
+  readonly redactions: RedactionPlace[] = []
   readonly #lane: NodeId
   readonly #head: FrameHead
 
@@ -96,9 +107,9 @@ class RecordCheck {
       leaves.push(leaf)
       const isNamed = equalBytes(leaf.subarray(0, LEAF_PREFIX_BYTES), row.leafPrefix)
       areNamed &&= isNamed
-      const entry = isNamed ? this.#entry(row, index) : null
-      if (entry === null) this.add(index, 'CHAIN_ENTRY_DAMAGED', 'was changed')
-      times.push(entry?.time ?? null)
+      const time = isNamed ? this.#entry(row, index) : null
+      if (time === null) this.add(index, 'CHAIN_ENTRY_DAMAGED', 'was changed')
+      times.push(time)
     }
     // Where an entry is already named, the root cannot but differ; where the header is not the signed
     // one, its root says nothing.
@@ -110,23 +121,31 @@ class RecordCheck {
     return times[0] ?? null
   }
 
-  /** The entry of a row, with the problems of its payload noted; null where it is no entry. */
-  #entry(row: Row, index: number): Entry | null {
-    let entry: Entry
-    try {
-      entry = decodeEntry(row.entry)
-    } catch (error) {
-      if (error instanceof FormatError) return null
-      throw error
-    }
+  /** The time of a row's entry, with the problems of its payload noted; null where it is no entry. */
+  #entry(row: Row, index: number): Hlc | null {
+    const plain = plainEntry(row.entry)
+    const entry = plain === null ? slowEntry(row.entry) : null
+    if (plain === null && entry === null) return null
+    const isRedaction = plain === null || isRedactedKind(row.entry, plain.kindAt, plain.kindEnd)
+    if (isRedaction) this.#redaction(row, index)
+    const hash =
+      plain === null
+        ? entry?.payloadHash
+        : row.entry.subarray(plain.hashAt, plain.hashAt + HASH_BYTES)
     if (row.payload.length === 0) {
       this.add(index, 'CHAIN_PAYLOAD_MISSING', 'has lost its payload')
-    } else if (!equalBytes(payloadHash(row.payload), entry.payloadHash)) {
+    } else if (hash === undefined || !equalBytes(payloadHash(row.payload), hash)) {
       this.add(index, 'CHAIN_PAYLOAD_DAMAGED', 'has a payload that was changed')
     } else if (!isCanonical(row.payload)) {
       this.add(index, 'CHAIN_PAYLOAD_DAMAGED', 'has a payload that is not canonical CBOR')
     }
-    return entry
+    return plain === null ? (entry?.time ?? null) : { ms: plain.ms, counter: plain.counter }
+  }
+
+  #redaction(row: Row, index: number): void {
+    const entry = slowEntry(row.entry)
+    const target = entry === null ? null : redactionTarget(entry.kind, entry.subject)
+    if (target !== null) this.redactions.push({ index, target })
   }
 
   #times(times: readonly (Hlc | null)[], header: Header | null): void {
@@ -143,12 +162,22 @@ class RecordCheck {
   }
 }
 
-function isCanonical(slot: Uint8Array): boolean {
-  if (slot.length <= SALT_BYTES) return false
+function slowEntry(bytes: Uint8Array): Entry | null {
   try {
-    decodeCbor(slot.subarray(SALT_BYTES))
-    return true
-  } catch {
-    return false // Whatever the decoder has against it, it is not canonical.
+    return decodeEntry(bytes)
+  } catch (error) {
+    if (error instanceof FormatError) return null
+    throw error
   }
+}
+
+const REDACTED_BYTES = Buffer.from(REDACTED_KIND, 'latin1')
+
+function isRedactedKind(entry: Uint8Array, at: number, end: number): boolean {
+  if (end - at !== REDACTED_BYTES.length) return false
+  return REDACTED_BYTES.every((byte, index) => entry[at + index] === byte)
+}
+
+function isCanonical(slot: Uint8Array): boolean {
+  return slot.length > SALT_BYTES && isCanonicalCbor(slot.subarray(SALT_BYTES))
 }

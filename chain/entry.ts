@@ -14,6 +14,7 @@ import {
   SALT_BYTES,
   TEXT_BYTES_MAX
 } from './limits.ts'
+import { encodedEntry, plainCbor } from './plain-cbor.ts'
 import { asBytes, asInteger, asKind, asText, decodeTuple, isKind, isText } from './shape.ts'
 
 /** What a room asks to have recorded. */
@@ -54,7 +55,7 @@ export interface EntryRef {
 
 export function encodeEntry(entry: Entry): Uint8Array {
   const { kind, actor, subject, time, payloadHash } = entry
-  return encodeCbor([kind, actor, subject, time.ms, time.counter, payloadHash])
+  return encodedEntry({ kind, actor, subject, ms: time.ms, counter: time.counter, payloadHash })
 }
 
 /** @throws FormatError `CHAIN_FORMAT_INVALID` */
@@ -84,14 +85,18 @@ export function pendingEntry(draft: EntryDraft): PendingEntry {
         `${TEXT_BYTES_MAX} bytes without control characters`
     )
   }
-  refuseUnencodable(draft.payload, 0)
-  const payload = encodeCbor(draft.payload)
+  const payload = plainCbor(draft.payload) ?? generalCbor(draft.payload)
   if (payload.length + SALT_BYTES > PAYLOAD_BYTES_MAX) {
     throw new InvalidDraftError(
       `a payload of ${payload.length} bytes is too large: must be <= ${PAYLOAD_BYTES_MAX - SALT_BYTES}`
     )
   }
   return { kind, actor, subject, payload }
+}
+
+function generalCbor(payload: Cbor): Uint8Array {
+  refuseUnencodable(payload, 0)
+  return encodeCbor(payload)
 }
 
 const DEPTH_MAX = 32 // Deeper nesting in a record of events is a mistake, or an attack on the decoder.

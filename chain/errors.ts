@@ -40,8 +40,8 @@ export class LaneTruncatedError extends WeaverError {
     super(
       'CHAIN_LANE_TRUNCATED',
       `Cannot open lane ${lane}: it ends at height ${found}, but height ${expected} was acknowledged. ` +
-        'Put the missing files back into the chain folder (from a backup, or the copy that any other ' +
-        'member keeps of this lane), then start again; do not delete the folder',
+        'Run `weaver chain repair`: it fetches what is missing from other members and checks it. ' +
+        'Or put the files back from a backup; do not delete the folder',
       { detail: { lane, found, expected } }
     )
   }
@@ -53,8 +53,8 @@ export class LaneDamagedError extends WeaverError {
     super(
       'CHAIN_LANE_DAMAGED',
       `Cannot open lane ${lane}: ${bytes} bytes behind block ${height} cannot be read. ` +
-        'Put the right files back into the chain folder (from a backup, or the copy that any other ' +
-        'member keeps of this lane), then start again; do not delete the folder',
+        'Run `weaver chain repair`: it fetches what is missing from other members and checks it. ' +
+        'Or put the files back from a backup; do not delete the folder',
       { detail: { lane, height, bytes } }
     )
   }
@@ -98,6 +98,50 @@ export class AppendTooLargeError extends WeaverError {
   }
 }
 
+/** The own lane takes back lost blocks: until it has them, nothing can be recorded, and so nothing done. */
+export class InRepairError extends WeaverError {
+  constructor(lane: NodeId) {
+    super(
+      'CHAIN_IN_REPAIR',
+      `Cannot append to lane ${lane}: it is being repaired from the copies that other members hold`,
+      { retry: 'later', detail: { lane } }
+    )
+  }
+}
+
+/** Nobody who could be asked has what the own lane has lost. */
+export class RepairIncompleteError extends WeaverError {
+  constructor(lane: NodeId, found: number, expected: number) {
+    super(
+      'CHAIN_REPAIR_INCOMPLETE',
+      `Cannot repair lane ${lane}: blocks ${found + 1} to ${expected} were acknowledged, and no member ` +
+        'that can be reached holds them',
+      {
+        retry: 'later',
+        detail: {
+          lane,
+          found,
+          expected,
+          hint:
+            'start the other members and repair again, put the files back from a backup, or go on ' +
+            'without these blocks, for all to see: weaver chain repair --accept-loss'
+        }
+      }
+    )
+  }
+}
+
+/** Not an owner of the lane, nor an admin. */
+export class RedactionDeniedError extends WeaverError {
+  constructor(lane: NodeId) {
+    super(
+      'CHAIN_REDACTION_DENIED',
+      `Cannot redact an entry of lane ${lane}: only its owner and admins of the mesh may`,
+      { detail: { lane, hint: 'run the command on the node that owns the lane, or on an admin' } }
+    )
+  }
+}
+
 export class ChainStoppedError extends WeaverError {
   constructor() {
     super('CHAIN_STOPPED', 'Cannot use the chain: it has been stopped', { retry: 'later' })
@@ -108,6 +152,17 @@ export class ChainStoppedError extends WeaverError {
 export class ChainQueryError extends WeaverError {
   constructor(message: string) {
     super('CHAIN_QUERY_INVALID', message)
+  }
+}
+
+/** No checkpoint that this node holds covers the block yet. */
+export class NotProvableError extends WeaverError {
+  constructor(what: string) {
+    super(
+      'CHAIN_NOT_PROVABLE',
+      `Cannot prove anything about ${what}: no checkpoint that its owner has signed covers it yet`,
+      { retry: 'later', detail: { hint: 'try again in some seconds, or on the node of that lane' } }
+    )
   }
 }
 

@@ -6,6 +6,8 @@ import { HASH_BYTES, shake256, utf8 } from '../core/index.ts'
 
 const SCRATCH_BYTES = 4096 // Beyond it the copy costs more than a streaming hash does.
 
+const OPTIONS = { outputEncoding: 'buffer', outputLength: HASH_BYTES } as const
+
 /** SHAKE-256 with 32 bytes of output in one domain; equal to `shake256(domain, ...parts)`. */
 function hasher(domain: string): (first: Uint8Array, second?: Uint8Array) => Uint8Array {
   const text = utf8(domain)
@@ -21,15 +23,16 @@ function hasher(domain: string): (first: Uint8Array, second?: Uint8Array) => Uin
     scratch.set(first, start)
     if (second !== undefined) scratch.set(second, start + first.length)
     const input = scratch.subarray(0, end)
-    const digest = hash('shake256', input, { outputEncoding: 'buffer', outputLength: HASH_BYTES })
+    const digest = hash('shake256', input, OPTIONS)
     return new Uint8Array(digest.buffer, digest.byteOffset, HASH_BYTES)
   }
 }
 
 /** The hash of a block: over its encoded header. */
 export const blockHash: (header: Uint8Array) => Uint8Array = hasher('weft/block/1')
-/** The hash of a payload: over its salt and its encoding. */
-export const payloadHash: (slot: Uint8Array) => Uint8Array = hasher('weft/payload/1')
+/** The hash of a payload: over its salt and its encoding, in two parts or as the slot that holds both. */
+export const payloadHash: (salt: Uint8Array, payload?: Uint8Array) => Uint8Array =
+  hasher('weft/payload/1')
 /** The Merkle leaf of an encoded entry. */
 export const leafHash: (entry: Uint8Array) => Uint8Array = hasher('weft/leaf/1')
 /** The Merkle node over two children. */

@@ -38,13 +38,37 @@ export interface Header {
   readonly links: readonly CrossLink[]
 }
 
+// The text form of a node costs more to make or to read than the rest of a header; few nodes are meant.
+const KEYS_CACHED_MAX = 1024
+const keysById = new Map<NodeId, Uint8Array>()
+const idsByKey = new Map<string, NodeId>()
+
+function keyOf(id: NodeId): Uint8Array {
+  const known = keysById.get(id)
+  if (known !== undefined) return known
+  const key = publicKeyOf(id)
+  if (keysById.size >= KEYS_CACHED_MAX) keysById.clear()
+  keysById.set(id, key)
+  return key
+}
+
+function idOf(key: Uint8Array): NodeId {
+  const text = Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
+  const known = idsByKey.get(text)
+  if (known !== undefined) return known
+  const id = nodeIdOf(key)
+  if (idsByKey.size >= KEYS_CACHED_MAX) idsByKey.clear()
+  idsByKey.set(text, id)
+  return id
+}
+
 export function encodeHeader(header: Header): Uint8Array {
   const { lane, height, previous, entriesBefore, count, root, time } = header
   const links = header.links
-    .map((link) => ({ ...link, key: publicKeyOf(link.lane) }))
+    .map((link) => ({ ...link, key: keyOf(link.lane) }))
     .toSorted((a, b) => Buffer.compare(a.key, b.key))
     .map((link) => [link.key, link.height, link.hash])
-  const fixed = [FORMAT_VERSION, publicKeyOf(lane), height, previous, entriesBefore, count, root]
+  const fixed = [FORMAT_VERSION, keyOf(lane), height, previous, entriesBefore, count, root]
   return encodeCbor([...fixed, time.ms, time.counter, links])
 }
 
@@ -57,7 +81,7 @@ export function decodeHeader(bytes: Uint8Array): Header {
     throw new FormatError('a header has a version that this program does not know')
   }
   const header: Header = {
-    lane: nodeIdOf(asBytes(lane, PUBLIC_KEY_BYTES, 'a lane')),
+    lane: idOf(asBytes(lane, PUBLIC_KEY_BYTES, 'a lane')),
     height: asInteger(height, INTEGER_MAX, 'a height'),
     previous: asBytes(previous, HASH_BYTES, 'a previous hash'),
     entriesBefore: asInteger(entriesBefore, INTEGER_MAX, 'a number of earlier entries'),
@@ -93,6 +117,6 @@ function decodeLinks(value: unknown): readonly CrossLink[] {
       throw new FormatError('cross-links must be in the order of their lanes, each once')
     }
     last = key
-    return { lane: nodeIdOf(key), height, hash: asBytes(item[2], HASH_BYTES, 'a linked hash') }
+    return { lane: idOf(key), height, hash: asBytes(item[2], HASH_BYTES, 'a linked hash') }
   })
 }

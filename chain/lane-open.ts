@@ -8,7 +8,7 @@ import { RECORD_BYTES_MAX } from './limits.ts'
 import type { LaneDisk, LaneFile } from './ports.ts'
 import { findEnd } from './recover.ts'
 import type { LaneEnd } from './recover.ts'
-import { headName, Segment } from './segment.ts'
+import { cutName, headName, Segment } from './segment.ts'
 import type { LaneFiles } from './segment.ts'
 
 export interface LaneDeps {
@@ -19,6 +19,8 @@ export interface LaneDeps {
 export interface LaneOptions {
   readonly lane: NodeId
   readonly isOwn: boolean
+  /** The own lane is opened as that of another would be, and what is cut off it is kept. */
+  readonly isInRepair: boolean
   readonly segmentBytes: number
   readonly files: LaneFiles
 }
@@ -40,7 +42,8 @@ export interface OpenedLane {
  * LaneDamagedError `CHAIN_LANE_DAMAGED` for the own lane, before anything has been changed.
  */
 export async function openLane(deps: LaneDeps, options: LaneOptions): Promise<OpenedLane> {
-  const { lane, isOwn, files } = options
+  const { lane, isInRepair, files } = options
+  const isOwn = options.isOwn && !isInRepair
   // Before the first block is written, so that a lane with blocks and no head file is never ours.
   const head = await HeadFile.open(deps.disk, headName(lane))
   const segments: Segment[] = []
@@ -65,7 +68,7 @@ export async function openLane(deps: LaneDeps, options: LaneOptions): Promise<Op
     await head.close()
     throw new LaneDamagedError(lane, end.tip.height, torn)
   }
-  const kept = await cutBehind(deps, { lane, segments, end })
+  const kept = await cutBehind(deps, { lane, segments, end, isKept: isInRepair })
   const last = kept.at(-1)
   const tail = last === undefined ? null : await deps.disk.create(last.name)
   if (tail !== null && end.segmentIndex === kept.length - 1) await settle(tail, end)
@@ -101,10 +104,13 @@ interface Cut {
   readonly lane: NodeId
   readonly segments: readonly Segment[]
   readonly end: LaneEnd
+  /** Whether what is cut off is kept beside the lane: blocks may be found in it again. */
+  readonly isKept: boolean
 }
 
 /** Cuts what lies behind the end, and returns the segments that are left. A crash here is repeated at the next open. */
-async function cutBehind(deps: LaneDeps, { lane, segments, end }: Cut): Promise<Segment[]> {
+async function cutBehind(deps: LaneDeps, cut: Cut): Promise<Segment[]> {
+  const { lane, segments, end, isKept } = cut
   const kept: Segment[] = []
   for (const [index, segment] of segments.entries()) {
     const keep = index === end.segmentIndex ? end.keep : 0
@@ -115,6 +121,7 @@ async function cutBehind(deps: LaneDeps, { lane, segments, end }: Cut): Promise<
     if (segment.size > keep) {
       const bytes = segment.size - keep
       deps.log.warn('Cut a torn write off the end of a lane', { lane, file: segment.name, bytes })
+      if (isKept) await keepCut(deps.disk, { lane, segment, keep })
       await truncate(deps.disk, segment, keep)
     }
     const isNext = segment.firstHeight === end.tip.height + 1
@@ -146,4 +153,29 @@ async function truncate(disk: LaneDisk, segment: Segment, size: number): Promise
     await file.close()
   }
   segment.cut(size)
+}
+
+const NOTHING = new Uint8Array(0)
+
+/** Durable before anything is cut. A file that an earlier repair has kept is not overwritten. */
+async function keepCut(
+  disk: LaneDisk,
+  { lane, segment, keep }: { lane: NodeId; segment: Segment; keep: number }
+): Promise<void> {
+  const [file, kept] = [
+    await disk.open(segment.name),
+    await disk.create(cutName(lane, segment.firstHeight))
+  ]
+  try {
+    const start = await kept.size()
+    const end = file === null ? keep : segment.size
+    for (let offset = keep; offset < end; offset += RECORD_BYTES_MAX) {
+      const bytes = await file?.read(offset, Math.min(RECORD_BYTES_MAX, end - offset))
+      await kept.write(start + offset - keep, bytes ?? NOTHING)
+    }
+    await kept.sync()
+  } finally {
+    await file?.close()
+    await kept.close()
+  }
 }

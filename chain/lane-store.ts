@@ -7,15 +7,17 @@
 //       holds is unknown until the next start recovers it.
 //   D4. Readers see durable bytes only, while appends go on.
 
-import type { NodeId } from '../core/index.ts'
+import type { NodeId, WeaverError } from '../core/index.ts'
 import type { Tip } from './block.ts'
 import { DiskFullError, LaneFailedError } from './errors.ts'
 import { blockHash } from './hashes.ts'
 import type { HeadFile, KnownHead } from './head-file.ts'
 import { openLane } from './lane-open.ts'
 import type { FoundState, LaneDeps, LaneOptions, OpenedLane } from './lane-open.ts'
+import { SCAN_CHUNK_BYTES } from './limits.ts'
 import type { LaneDisk, LaneFile } from './ports.ts'
 import { headerBytesOf } from './record.ts'
+import { mendSegment } from './mend.ts'
 import { scanFile } from './scan.ts'
 import type { ScanItem } from './scan.ts'
 import { Segment, segmentName } from './segment.ts'
@@ -37,7 +39,9 @@ export class LaneStore {
   readonly #head: HeadFile
   #tail: LaneFile | null
   #tip: Tip
-  #failure: LaneFailedError | null = null
+  #failure: WeaverError | null = null
+  #appending: Promise<void> | null = null
+  #mending: Promise<void> | null = null
 
   private constructor(disk: LaneDisk, options: LaneOptions, opened: OpenedLane) {
     this.lane = options.lane
@@ -64,8 +68,13 @@ export class LaneStore {
     return this.#head.known
   }
 
-  get failure(): LaneFailedError | null {
+  get failure(): WeaverError | null {
     return this.#failure
+  }
+
+  /** The files as they are now. */
+  get segments(): readonly Segment[] {
+    return this.#segments
   }
 
   get bytes(): number {
@@ -76,7 +85,66 @@ export class LaneStore {
    * Durable once resolved (D1). Calls must not overlap.
    * @throws DiskFullError nothing was written (D2); LaneFailedError no more can be (D3)
    */
-  async append(batch: Batch): Promise<void> {
+  append(batch: Batch): Promise<void> {
+    const appending = this.#mending === null ? this.#append(batch) : this.#appendLater(batch)
+    this.#appending = appending
+    return appending
+  }
+
+  /**
+   * Puts these sound records in the place of what is held, or missing, at their heights, which must not be
+   * above the tip. Durable once resolved; each file of the lane changes in one step (M1). Calls must not
+   * overlap; appends wait, readers go on with what they had opened.
+   * @throws DiskFullError, LaneFailedError the lane is as it was
+   */
+  async mend(records: ReadonlyMap<number, Uint8Array>): Promise<void> {
+    if (this.#failure !== null) throw this.#failure
+    await this.#mending
+    const mended = Promise.withResolvers<void>()
+    this.#mending = mended.promise
+    try {
+      await this.#appending?.catch(() => undefined) // Its caller has the failure.
+      await this.#mendAll(records)
+    } finally {
+      this.#mending = null
+      mended.resolve()
+    }
+  }
+
+  /** No more is written to this lane by this run of the kernel. */
+  refuse(failure: WeaverError): void {
+    this.#failure ??= failure
+  }
+
+  async #appendLater(batch: Batch): Promise<void> {
+    await this.#mending
+    await this.#append(batch)
+  }
+
+  async #mendAll(records: ReadonlyMap<number, Uint8Array>): Promise<void> {
+    const heights = [...records.keys()]
+    const lowest = Math.min(...heights)
+    const first = this.#segments[0]?.firstHeight ?? this.#tip.height + 1
+    if (lowest < first) {
+      // The file that held the start of the lane is gone.
+      this.#segments.unshift(new Segment(segmentName(this.lane, lowest), lowest, 0))
+    }
+    for (const [index, segment] of this.#segments.entries()) {
+      const next = this.#segments[index + 1]
+      const lastHeight = next === undefined ? this.#tip.height : next.firstHeight - 1
+      const isMeant = (height: number): boolean =>
+        height >= segment.firstHeight && height <= lastHeight
+      if (!heights.some(isMeant)) continue
+      const input = { lane: this.lane, segment, lastHeight, records }
+      this.#segments[index] = await mendSegment(this.#disk, input)
+      if (next === undefined) {
+        await this.#tail?.close()
+        this.#tail = await this.#disk.create(segment.name)
+      }
+    }
+  }
+
+  async #append(batch: Batch): Promise<void> {
     if (this.#failure !== null) throw this.#failure
     const { segment, file } = await this.#writable()
     const start = segment.size
@@ -108,15 +176,39 @@ export class LaneStore {
     }
   }
 
+  /** Names a block that was durable once and is not here any more: the next start will ask for it (H1). */
+  async nameLost(head: KnownHead): Promise<void> {
+    if (head.height > (this.#head.known?.height ?? 0)) await this.#head.write(head)
+  }
+
+  /** Gives up what the head file names above the tip: somebody has decided to go on without it. */
+  async giveUpLost(): Promise<void> {
+    const { height, hash } = this.#tip
+    if ((this.#head.known?.height ?? 0) > height) await this.#head.write({ height, hash })
+  }
+
   /**
    * The records from `fromHeight` on, in the order of the files, with the damage found between them (D4).
    * The first items may be of lower heights' damage. Ends at what was durable when each file was reached.
    */
-  async *scan(fromHeight: number): AsyncGenerator<ScanItem> {
+  async *scan(fromHeight: number, chunkBytes: number = SCAN_CHUNK_BYTES): AsyncGenerator<ScanItem> {
     const first = this.#segments.findLastIndex((segment) => segment.firstHeight <= fromHeight)
     for (let index = Math.max(first, 0); index < this.#segments.length; index += 1) {
+      yield* this.#scanSegment(index, { fromHeight, chunkBytes })
+    }
+  }
+
+  /** A segment and its file, of one moment: neither is from before a mend where the other is from after. */
+  async #opened(
+    index: number
+  ): Promise<{ readonly segment: Segment; readonly file: LaneFile | null } | null> {
+    for (;;) {
+      await this.#mending
       const segment = this.#segments[index]
-      if (segment !== undefined) yield* this.#scanSegment(segment, fromHeight)
+      if (segment === undefined) return null
+      const file = await this.#disk.open(segment.name)
+      if (this.#mending === null && this.#segments[index] === segment) return { segment, file }
+      await file?.close()
     }
   }
 
@@ -146,15 +238,26 @@ export class LaneStore {
     await this.#head.close()
   }
 
-  async *#scanSegment(segment: Segment, fromHeight: number): AsyncGenerator<ScanItem> {
+  async *#scanSegment(
+    index: number,
+    { fromHeight, chunkBytes }: { fromHeight: number; chunkBytes: number }
+  ): AsyncGenerator<ScanItem> {
+    const opened = await this.#opened(index)
+    if (opened === null) return
+    const { segment, file } = opened
     const anchor = segment.anchorFor(fromHeight)
     const to = segment.size
-    const file = await this.#disk.open(segment.name)
     if (file === null) {
       if (to > 0) yield { kind: 'damage', offset: 0, length: to }
       return
     }
-    const range = { lane: this.lane, from: anchor.offset, to, afterHeight: anchor.height - 1 }
+    const range = {
+      lane: this.lane,
+      from: anchor.offset,
+      to,
+      afterHeight: anchor.height - 1,
+      chunkBytes
+    }
     try {
       for await (const item of scanFile(file, range)) {
         if (item.kind === 'damage') {
@@ -200,7 +303,7 @@ export class LaneStore {
     return error
   }
 
-  #fail(cause: unknown): LaneFailedError {
+  #fail(cause: unknown): WeaverError {
     this.#failure ??= new LaneFailedError(this.lane, cause)
     return this.#failure
   }

@@ -10,13 +10,17 @@ import { concatBytes, equalBytes } from '../core/index.ts'
 import type { Logger, NodeId } from '../core/index.ts'
 import { checkLink, tipOf } from './block.ts'
 import type { SignedBlock, Tip } from './block.ts'
+import { checkAhead } from './check-ahead.ts'
 import { checkRecord, signedHeader } from './check.ts'
+import type { RedactionPlace } from './check.ts'
+import { LaneTruncatedError } from './errors.ts'
 import { blockHash } from './hashes.ts'
 import { ACCEPT_WRITE_BYTES, RECORD_BYTES_MAX, RECORDS_PER_BATCH_MAX } from './limits.ts'
 import type { LaneStore } from './lane-store.ts'
 import type { LaneHead } from './plan.ts'
-import type { LaneDisk } from './ports.ts'
+import type { LaneDisk, RecordChecker, RecordVerdict } from './ports.ts'
 import { headerBytesOf, parseFrameHead } from './record.ts'
+import { structureOf } from './redact.ts'
 import { forkName } from './segment.ts'
 
 /** What became of the records that were offered. `head` is the lane's stored head afterwards. */
@@ -42,15 +46,31 @@ export interface LaneDeps {
   readonly log: Logger
   readonly store: LaneStore
   readonly onAdvance: (tip: Tip) => void
+  /** Told of redactions before the blocks that carry them are stored (X1 of redactions.ts). */
+  readonly onRedactions: (lane: NodeId, places: readonly FoundRedaction[]) => Promise<void>
+  /** Checks many records, perhaps on other cores. */
+  readonly checker: RecordChecker
+  /** The record as it may be stored: without the payloads that have been redacted. */
+  readonly storable: (lane: NodeId, height: number, record: Uint8Array) => Uint8Array
+}
+
+/** A `chain.redacted` entry at `height` of the lane at hand. */
+export interface FoundRedaction extends RedactionPlace {
+  readonly height: number
 }
 
 interface Fresh {
   readonly record: Uint8Array
   readonly tip: Tip
+  readonly redactions: readonly FoundRedaction[]
 }
 
 type Verdict =
-  | { readonly kind: 'next'; readonly block: SignedBlock }
+  | {
+      readonly kind: 'next'
+      readonly block: SignedBlock
+      readonly redactions: readonly RedactionPlace[]
+    }
   | { readonly kind: 'known' }
   | { readonly kind: 'stop'; readonly stop: Stop }
 
@@ -61,13 +81,28 @@ export class Lane {
   #forkHeight: number | null
   /** The owner's key has signed blocks of the own lane that are not on this disk. */
   #isOutrun = false
+  /** The own lane takes its blocks back from others, and nothing is appended to it. */
+  #isInRepair: boolean
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor(deps: LaneDeps, options: { isOwn: boolean; forkHeight: number | null }) {
+  constructor(
+    deps: LaneDeps,
+    options: { isOwn: boolean; forkHeight: number | null; isInRepair?: boolean }
+  ) {
     this.store = deps.store
     this.isOwn = options.isOwn
     this.#deps = deps
     this.#forkHeight = options.forkHeight
+    this.#isInRepair = options.isInRepair ?? false
+  }
+
+  get isInRepair(): boolean {
+    return this.#isInRepair
+  }
+
+  /** From now on the own lane is written by this node again. */
+  endRepair(): void {
+    this.#isInRepair = false
   }
 
   /** The height of which two signed versions have been seen, or null. */
@@ -88,8 +123,19 @@ export class Lane {
 
   /** Never throws on bad bytes; throws what the disk throws. */
   accept(records: readonly Uint8Array[]): Promise<AcceptOutcome> {
-    const turn = this.#turn.then(() => this.#acceptNow(records))
+    const offered = records.slice(0, RECORDS_PER_BATCH_MAX)
+    // Before its turn comes: bytes alone decide, and the batch before may still be on its way to the disk.
+    const checking = checkAhead(this.#deps.checker, this.store.lane, offered)
+    checking.catch(() => undefined) // Thrown in its turn.
+    const turn = this.#turn.then(async () => this.#acceptNow(offered, await checking))
     this.#turn = turn.catch(() => undefined) // The caller has the failure; the next turn is its own.
+    return turn
+  }
+
+  /** Puts sound records in the place of what is held at their heights, in turn with accepts (A3). */
+  mend(records: ReadonlyMap<number, Uint8Array>): Promise<void> {
+    const turn = this.#turn.then(() => this.store.mend(records))
+    this.#turn = turn.catch(() => undefined) // The caller has the failure.
     return turn
   }
 
@@ -98,21 +144,28 @@ export class Lane {
     await this.#turn
   }
 
-  async #acceptNow(records: readonly Uint8Array[]): Promise<AcceptOutcome> {
+  async #acceptNow(
+    offered: readonly Uint8Array[],
+    checked: readonly RecordVerdict[]
+  ): Promise<AcceptOutcome> {
     const startHeight = this.store.tip.height
     let fresh: Fresh[] = []
     let bytes = 0
     let stop: Stop | null = null
-    for (const record of records.slice(0, RECORDS_PER_BATCH_MAX)) {
-      const verdict = await this.#judge(record, fresh)
+    for (const [index, record] of offered.entries()) {
+      const verdict = await this.#judge(record, fresh, checked[index])
       if (verdict.kind === 'stop') {
         stop = verdict.stop
         break
       }
       if (verdict.kind === 'known') continue
-      fresh.push({ record, tip: tipOf(verdict.block) })
+      const { height } = verdict.block.header
+      const redactions = verdict.redactions.map((place) => ({ ...place, height }))
+      const storable = this.#deps.storable(this.store.lane, height, record)
+      fresh.push({ record: storable, tip: tipOf(verdict.block), redactions })
       bytes += record.length
-      if (bytes < ACCEPT_WRITE_BYTES) continue
+      // What has been checked ahead takes no time here: one sync for all of it.
+      if (bytes < ACCEPT_WRITE_BYTES || checked.length > 0) continue
       await this.#write(fresh)
       fresh = []
       bytes = 0
@@ -126,16 +179,21 @@ export class Lane {
       : { kind: 'known', head }
   }
 
-  async #judge(record: Uint8Array, fresh: readonly Fresh[]): Promise<Verdict> {
+  async #judge(
+    record: Uint8Array,
+    fresh: readonly Fresh[],
+    checked: RecordVerdict | undefined
+  ): Promise<Verdict> {
     const tip = fresh.at(-1)?.tip ?? this.store.tip
     const head = parseFrameHead(record)
     if (head === null)
       return this.#refuse('CHAIN_FRAME_DAMAGED', null, 'A record has no valid frame')
     const { height } = head
-    if (height > tip.height + 1 && !this.isOwn) {
+    if (height > tip.height + 1 && (!this.isOwn || this.#isInRepair)) {
       return { kind: 'stop', stop: { kind: 'gap', head: null, need: tip.height + 1 } }
     }
-    const { block, problems } = checkRecord(this.store.lane, record, height)
+    const check = checked ?? checkRecord(this.store.lane, record, height)
+    const { block, problems, redactions } = structureOf(check)
     const [first] = problems
     if (block === null || first !== undefined) {
       const { code, message } = first ?? {
@@ -145,9 +203,9 @@ export class Lane {
       return this.#refuse(code, height, message)
     }
     if (height <= tip.height) return this.#compare(record, block, fresh)
-    if (this.isOwn) return this.#outrun(height)
+    if (this.isOwn && !this.#isInRepair) return this.#outrun(block)
     const [broken] = checkLink(tip, block)
-    if (broken === undefined) return { kind: 'next', block }
+    if (broken === undefined) return { kind: 'next', block, redactions }
     if (broken.code !== 'CHAIN_LINK_BROKEN')
       return this.#refuse(broken.code, height, broken.message)
     return this.#fork(record, height)
@@ -189,9 +247,13 @@ export class Lane {
   }
 
   /** A block of the own lane above its tip: this disk has lost blocks, or a second node has our key. */
-  #outrun(height: number): Verdict {
+  async #outrun({ header, hash }: SignedBlock): Promise<Verdict> {
     const { lane } = this.store
+    const { height } = header
     this.#isOutrun = true
+    // The own key signed that block: going on from a shorter lane would make two versions of it.
+    this.store.refuse(new LaneTruncatedError(lane, this.store.tip.height, height))
+    await this.store.nameLost({ height, hash })
     this.#deps.log.error('A member holds blocks of this node that its disk does not', {
       lane,
       height
@@ -216,6 +278,8 @@ export class Lane {
     const bytes = concatBytes(...fresh.map(({ record }) => record))
     const tip = fresh.at(-1)?.tip
     if (tip === undefined) return
+    const redactions = fresh.flatMap((each) => each.redactions)
+    if (redactions.length > 0) await this.#deps.onRedactions(store.lane, redactions)
     await store.append({ bytes, records, tip })
     await this.#checkKnown(fresh)
     this.#deps.onAdvance(tip)

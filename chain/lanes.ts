@@ -2,14 +2,15 @@
 
 import type { Clock, Logger, NodeId, Signer } from '../core/index.ts'
 import type { Tip } from './block.ts'
-import { checkRecord } from './check.ts'
+import { inlineChecker } from './check-batch.ts'
 import { HeadKeeper } from './head-keeper.ts'
 import { keepProof, Lane, proofHeight } from './lane.ts'
-import type { AcceptOutcome } from './lane.ts'
+import type { AcceptOutcome, FoundRedaction } from './lane.ts'
 import { LaneStore } from './lane-store.ts'
 import { LANES_MAX, SEGMENT_BYTES } from './limits.ts'
-import type { LaneDisk } from './ports.ts'
+import type { LaneDisk, RecordChecker } from './ports.ts'
 import { parseFrameHead } from './record.ts'
+import { checkStructure } from './redact.ts'
 import { groupByLane } from './segment.ts'
 import type { LaneFiles } from './segment.ts'
 
@@ -18,24 +19,44 @@ export interface ChainDeps {
   readonly clock: Clock
   readonly signer: Signer
   readonly log: Logger
+  /** Checks the records of large lanes; on the spot when absent. */
+  readonly checker?: RecordChecker
 }
 
 export interface ChainOptions {
   /** A new file of a lane starts beyond this size: see SEGMENT_BYTES. */
   readonly segmentBytes?: number
+  /** Opens the own lane also when it has lost blocks, to take them back from others: see `endRepair`. */
+  readonly isRepair?: boolean
+  /**
+   * Signs nothing with fresh randomness, so that a simulation runs twice the same way: checkpoints lack
+   * their ML-DSA line, whose signing node:crypto cannot make deterministic.
+   */
+  readonly isRepeatable?: boolean
+  /** Whether the owner of a lane may take back payloads of another one; by default only of the own. */
+  readonly mayRedact?: (redactor: NodeId, lane: NodeId) => boolean
 }
 
 export class Lanes {
   readonly byId: Map<NodeId, Lane> = new Map()
   onAdvance: (lane: Lane, tip: Tip) => void = () => undefined
+  onRedactions: (lane: NodeId, found: readonly FoundRedaction[]) => Promise<void> = async () =>
+    undefined
+  storable: (lane: NodeId, height: number, record: Uint8Array) => Uint8Array = (
+    _lane,
+    _height,
+    record
+  ) => record
   readonly #deps: ChainDeps
   readonly #segmentBytes: number
+  readonly #isRepair: boolean
   readonly #keeper: HeadKeeper
   readonly #opening = new Map<NodeId, Promise<Lane>>()
 
   constructor(deps: ChainDeps, options: ChainOptions) {
     this.#deps = deps
     this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
+    this.#isRepair = options.isRepair ?? false
     this.#keeper = new HeadKeeper(deps)
   }
 
@@ -93,7 +114,7 @@ export class Lanes {
   #refuseStart(id: NodeId, record: Uint8Array): AcceptOutcome | null {
     const height = parseFrameHead(record)?.height ?? null
     if (height !== null && height !== 1) return { kind: 'gap', head: null, need: 1 }
-    const [problem] = checkRecord(id, record, 1).problems
+    const [problem] = checkStructure(id, record, 1).problems
     if (problem !== undefined) {
       const { code, message } = problem
       return { kind: 'refused', head: null, code, height, message }
@@ -107,7 +128,14 @@ export class Lanes {
     const { disk, log, signer } = this.#deps
     const isOwn = id === signer.nodeId
     const laneFiles = files ?? { segments: [], hasHead: false, hasFork: false }
-    const options = { lane: id, isOwn, segmentBytes: this.#segmentBytes, files: laneFiles }
+    const isInRepair = isOwn && this.#isRepair
+    const options = {
+      lane: id,
+      isOwn,
+      isInRepair,
+      segmentBytes: this.#segmentBytes,
+      files: laneFiles
+    }
     const store = await LaneStore.open({ disk, log }, options)
     const onAdvance = (tip: Tip): void => {
       this.#keeper.note(store)
@@ -119,7 +147,18 @@ export class Lanes {
       const record = forkHeight === null ? null : await store.record(forkHeight)
       if (record !== null) await keepProof(disk, id, record)
     }
-    const lane: Lane = new Lane({ disk, log, store, onAdvance }, { isOwn, forkHeight })
+    const lane: Lane = new Lane(
+      {
+        disk,
+        log,
+        store,
+        onAdvance,
+        checker: this.#deps.checker ?? inlineChecker,
+        onRedactions: (owner, found) => this.onRedactions(owner, found),
+        storable: (owner, height, record) => this.storable(owner, height, record)
+      },
+      { isOwn, forkHeight, isInRepair }
+    )
     this.byId.set(id, lane)
     return lane
   }

@@ -56,3 +56,23 @@ export const PROBLEMS_MAX = 1000
 export const LOG_LAST_MAX = 10_000
 /** Verified records are written in parts of this size: the loop turns at each sync, every 25 ms at worst. */
 export const ACCEPT_WRITE_BYTES: number = 128 * 1024
+
+/** Written at once when a file of a lane is written anew. */
+export const MEND_WRITE_BYTES: number = 1024 * 1024
+/** Payloads that may be redacted on one node: 200 bytes of index each. */
+export const REDACTIONS_MAX = 10_000
+/** Fetched records that wait to be put in place: each time the file they belong to is written anew. */
+export const REPAIR_BYTES_MAX: number = 32 * 1024 * 1024
+
+/** Records checked in one go, perhaps on another core: about 15 ms of work. */
+export const CHECK_BATCH_BYTES: number = 256 * 1024
+/** The same for small records, each of which costs a signature check. */
+export const CHECK_BATCH_RECORDS = 256
+/** Less than that is checked on the spot: starting other threads takes longer. */
+export const CHECK_INLINE_BYTES: number = 4 * 1024 * 1024
+/** Read at once when the bytes of a file are compared with their fingerprint. */
+export const FINGERPRINT_READ_BYTES: number = 1024 * 1024
+/** Less than that from a peer is checked on the spot. */
+export const CHECK_AHEAD_BYTES: number = 256 * 1024
+/** Read at once by a verification, which checks nothing between two turns of the loop itself. */
+export const CHECK_READ_BYTES: number = 512 * 1024

@@ -1,9 +1,11 @@
 // The hashes of blocks that other lanes link to. A lane links to growing heights, so one forward cursor
 // for each linked lane reads it once, whatever the number of links.
 
+import { equalBytes } from '../core/index.ts'
 import type { NodeId } from '../core/index.ts'
 import { signedHeader } from './check.ts'
 import { blockHash } from './hashes.ts'
+import type { CrossLink } from './header.ts'
 import type { Lane } from './lane.ts'
 import { headerBytesOf } from './record.ts'
 import type { ScanItem } from './scan.ts'
@@ -21,13 +23,14 @@ export class LinkedHashes {
     this.#lanes = lanes
   }
 
-  /** The hash of a stored block; null where we do not hold it, or hold it damaged. */
-  async hashAt(id: NodeId, height: number): Promise<Uint8Array | null> {
+  /** Whether we hold another block than the linked one. False where we hold none, or a damaged one. */
+  async contradict({ lane: id, height, hash }: CrossLink): Promise<boolean> {
     const lane = this.#lanes.get(id)
-    if (lane === undefined || height > lane.store.tip.height) return null
+    if (lane === undefined || height > lane.store.tip.height) return false
     const item = await this.#seek(lane, height)
-    if (item === null || signedHeader(id, item.bytes, item.head) === null) return null
-    return blockHash(headerBytesOf(item.bytes, item.head))
+    if (item === null) return false
+    if (equalBytes(blockHash(headerBytesOf(item.bytes, item.head)), hash)) return false
+    return signedHeader(id, item.bytes, item.head) !== null
   }
 
   async close(): Promise<void> {

@@ -37,6 +37,8 @@ export interface LogQuery {
   /** From and before, by the claimed times of the entries. */
   readonly from?: UnixMillis
   readonly before?: UnixMillis
+  /** Asked last, in the order of the log; may learn from what it sees. */
+  readonly where?: (entry: LogEntry) => boolean
   /** Only the last so many that match. */
   readonly last?: number
   /** Go on with new entries, as their blocks arrive, until `signal` aborts or the chain stops. */
@@ -164,7 +166,8 @@ function matches(entry: LogEntry, query: LogQuery): boolean {
     (query.subject === undefined || entry.subject === query.subject) &&
     (process === undefined || entry.subject === process || entry.actor === process) &&
     (query.from === undefined || entry.time >= query.from) &&
-    (query.before === undefined || entry.time < query.before)
+    (query.before === undefined || entry.time < query.before) &&
+    (query.where === undefined || query.where(entry))
   )
 }
 

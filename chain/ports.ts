@@ -1,3 +1,6 @@
+import type { NodeId } from '../core/index.ts'
+import type { BlockCheck } from './check.ts'
+
 /**
  * The folder that holds the lanes of one home. Names are flat, of `A-Z a-z 0-9 . _ -`.
  *
@@ -17,6 +20,11 @@ export interface LaneDisk {
   create(name: string): Promise<LaneFile>
   /** Durable once resolved. A file that is not there is no failure. */
   remove(name: string): Promise<void>
+  /**
+   * Gives a file another name in one step, in place of any file of that name: after a crash the name is
+   * one of the two whole files. Durable once resolved. Open files stay with what they had opened.
+   */
+  rename(from: string, to: string): Promise<void>
 }
 
 /** One open file. After a failed `sync` nothing is known about any write since the one before it. */
@@ -34,4 +42,23 @@ export interface LaneFile {
   truncate(size: number): Promise<void>
   /** Idempotent. Syncs nothing. */
   close(): Promise<void>
+}
+
+export interface CheckBatch {
+  readonly lane: NodeId
+  /** Whole records, one behind another. */
+  readonly bytes: Uint8Array
+  readonly records: readonly { readonly height: number; readonly size: number }[]
+}
+
+/** For each record, in order. */
+export type RecordVerdict = BlockCheck
+
+/**
+ * Does the work of `checkBatch`, for instance on other cores. Nothing is retried; calls may overlap, and
+ * `width` of them are worth while. Takes the bytes over. Rejects when it cannot work any more.
+ */
+export interface RecordChecker {
+  readonly width: number
+  check(batch: CheckBatch): Promise<readonly RecordVerdict[]>
 }

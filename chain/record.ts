@@ -41,32 +41,35 @@ export interface RecordParts {
   readonly signature: Uint8Array
   readonly leaves: readonly Uint8Array[]
   readonly entries: readonly Uint8Array[]
-  /** Salt and encoding of each payload. An empty one says that the payload is not held here. */
-  readonly payloads: readonly Uint8Array[]
+  /** Salt and encoding of each payload, in turn; both empty where a payload is not held here. */
+  readonly slots: readonly Uint8Array[]
 }
 
 export function encodeRecord(parts: RecordParts): Uint8Array {
-  const { header, signature, entries, payloads } = parts
+  const { header, signature, entries, slots } = parts
   const tableStart = FRAME_HEAD_BYTES + header.length + SIGNATURE_BYTES
   const entriesStart = tableStart + entries.length * TABLE_ROW_BYTES
-  const size = entriesStart + bytesOf(entries) + bytesOf(payloads)
+  const size = entriesStart + bytesOf(entries) + bytesOf(slots)
   const bytes = new Uint8Array(size)
   const view = new DataView(bytes.buffer)
   bytes.set(header, FRAME_HEAD_BYTES)
   bytes.set(signature, FRAME_HEAD_BYTES + header.length)
   let row = tableStart
   let end = entriesStart
-  for (const [index, entry] of entries.entries()) {
+  let index = 0
+  for (const entry of entries) {
     view.setUint16(row, entry.length)
-    view.setUint32(row + 2, payloads[index]?.length ?? 0)
+    const [salt, payload] = [slots[2 * index], slots[2 * index + 1]]
+    view.setUint32(row + 2, (salt?.length ?? 0) + (payload?.length ?? 0))
     bytes.set(parts.leaves[index]?.subarray(0, LEAF_PREFIX_BYTES) ?? [], row + 6)
     row += TABLE_ROW_BYTES
     bytes.set(entry, end)
     end += entry.length
+    index += 1
   }
-  for (const payload of payloads) {
-    bytes.set(payload, end)
-    end += payload.length
+  for (const part of slots) {
+    bytes.set(part, end)
+    end += part.length
   }
   bytes.set(FRAME_MAGIC)
   view.setUint32(4, FRAME_VERSION * 0x1000000)

@@ -12,11 +12,12 @@ import { equalBytes } from '../core/index.ts'
 import type { NodeId } from '../core/index.ts'
 import { checkLink, EMPTY_TIP, tipOf } from './block.ts'
 import type { Tip } from './block.ts'
-import { checkRecord, signedHeader } from './check.ts'
+import { signedHeader } from './check.ts'
 import { blockHash } from './hashes.ts'
 import type { KnownHead } from './head-file.ts'
 import type { LaneFile } from './ports.ts'
 import { headerBytesOf } from './record.ts'
+import { checkStructure } from './redact.ts'
 import { scanFile } from './scan.ts'
 import type { ScanItem } from './scan.ts'
 import type { Segment } from './segment.ts'
@@ -163,7 +164,7 @@ class EndWalk {
 
   #soundTip(item: RecordItem): Tip | null {
     const { lane } = this.#input
-    const { block, problems } = checkRecord(lane, item.bytes, item.head.height)
+    const { block, problems } = checkStructure(lane, item.bytes, item.head.height)
     if (block === null || problems.length > 0) return null
     const before = this.#isBehindGap ? null : this.#tip
     if (before !== null) {

@@ -29,11 +29,13 @@ export interface ScanRange {
   readonly to: number
   /** The height before the first record, if known: see S2. */
   readonly afterHeight: number
+  /** Read at once; SCAN_CHUNK_BYTES when absent. */
+  readonly chunkBytes?: number
 }
 
 /** Yields every record in the range and, between them, the stretches that hold none. */
 export async function* scanFile(file: LaneFile, range: ScanRange): AsyncGenerator<ScanItem> {
-  const window = new ByteWindow(file, range.to)
+  const window = new ByteWindow(file, range)
   let offset = range.from
   let height = range.afterHeight
   while (offset < range.to) {
@@ -86,12 +88,14 @@ async function nextRecord(window: ByteWindow, range: ScanRange): Promise<FoundRe
 class ByteWindow {
   readonly #file: LaneFile
   readonly #end: number
+  readonly #chunkBytes: number
   #bytes: Uint8Array = new Uint8Array(0)
   #start = 0
 
-  constructor(file: LaneFile, end: number) {
+  constructor(file: LaneFile, { to, chunkBytes }: ScanRange) {
     this.#file = file
-    this.#end = end
+    this.#end = to
+    this.#chunkBytes = chunkBytes ?? SCAN_CHUNK_BYTES
   }
 
   /** The bytes if they are here already: no turn of the event loop for most records. */
@@ -106,7 +110,7 @@ class ByteWindow {
     const size = Math.min(length, this.#end - offset, RECORD_BYTES_MAX)
     const known = this.peek(offset, size)
     if (known !== null) return known
-    const wanted = Math.min(Math.max(size, SCAN_CHUNK_BYTES), this.#end - offset)
+    const wanted = Math.min(Math.max(size, this.#chunkBytes), this.#end - offset)
     this.#bytes = await this.#file.read(offset, wanted)
     this.#start = offset
     return this.#bytes.subarray(0, size)

@@ -68,6 +68,20 @@ export function forkName(lane: NodeId): string {
   return `${lane}.fork`
 }
 
+/** Where a segment is written anew; what a crash leaves there is nobody's. */
+export function mendName(lane: NodeId): string {
+  return `${lane}.mend`
+}
+
+/** Bytes that were cut off the own lane when it was opened for repair: kept until they are found again. */
+export function cutName(lane: NodeId, firstHeight: number): string {
+  return `${lane}.${String(firstHeight).padStart(16, '0')}.cut`
+}
+
+export function isCutOf(lane: NodeId, name: string): boolean {
+  return name.startsWith(`${lane}.`) && name.endsWith('.cut')
+}
+
 /** Groups the files of a folder by lane; names of any other form are left alone. */
 export function groupByLane(names: readonly string[]): Map<NodeId, LaneFiles> {
   const lanes = new Map<NodeId, LaneFiles>()

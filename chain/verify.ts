@@ -2,14 +2,18 @@
 // the rest of the lane is checked all the same.
 
 import { equalBytes } from '../core/index.ts'
-import type { NodeId } from '../core/index.ts'
+import type { NodeId, Signer } from '../core/index.ts'
 import { checkLink, EMPTY_TIP, tipOf } from './block.ts'
 import type { Problem, SignedBlock, Tip } from './block.ts'
-import { checkRecord } from './check.ts'
+import { Batches } from './batches.ts'
+import { inlineChecker } from './check-batch.ts'
 import type { Lane } from './lane.ts'
-import { PROBLEMS_MAX } from './limits.ts'
+import { CHECK_INLINE_BYTES, PROBLEMS_MAX } from './limits.ts'
 import { LinkedHashes } from './linked-hashes.ts'
+import type { LaneDisk, RecordChecker, RecordVerdict } from './ports.ts'
 import type { ScanItem } from './scan.ts'
+import { Fingerprints, loadVerified, resumePoint, saveVerified } from './verified.ts'
+import type { ResumePoint } from './verified.ts'
 
 export interface VerifyReport {
   readonly ok: boolean
@@ -17,6 +21,8 @@ export interface VerifyReport {
   readonly blocks: number
   readonly entries: number
   readonly signatures: number
+  /** Blocks of these whose bytes are those of an earlier verification. */
+  readonly unchanged: number
   readonly problems: readonly Problem[]
   /** Problems beyond PROBLEMS_MAX, counted but not kept. */
   readonly problemsOmitted: number
@@ -32,24 +38,52 @@ export interface VerifyProgress {
 
 export interface VerifyOptions {
   readonly lane?: NodeId
+  /** Check all anew, also what has been verified before and has not changed since. */
+  readonly isFull?: boolean
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: VerifyProgress) => void
 }
 
-/** Checks the chosen lanes up to the heads they have now. Rejects with `signal.reason` when aborted. */
+/**
+ * Checks the chosen lanes up to the heads they have now. Every byte is read; what has been verified before
+ * and is unchanged is not verified again, unless `isFull`, or unless anything of it has changed anywhere:
+ * then all is. Rejects with `signal.reason` when aborted; the next call goes on from there.
+ */
 export async function verifyLanes(
-  lanes: ReadonlyMap<NodeId, Lane>,
+  deps: VerifyDeps,
   chosen: readonly Lane[],
   options: VerifyOptions
 ): Promise<VerifyReport> {
   const tally = new Tally()
-  const links = new LinkedHashes(lanes)
+  const links = new LinkedHashes(deps.lanes)
+  const points = await resumePoints(deps, chosen, options)
   try {
-    for (const lane of chosen) await new LaneCheck(lane, { tally, links, options }).run()
+    for (const lane of chosen) {
+      const from = points.get(lane) ?? null
+      await new LaneCheck(lane, { ...deps, tally, links, options }, from).run()
+    }
   } finally {
     await links.close()
   }
   return tally.report()
+}
+
+/** A lane whose verified bytes have changed may have been rewritten: then no other is taken on trust. */
+async function resumePoints(
+  { disk, signer }: VerifyDeps,
+  chosen: readonly Lane[],
+  { isFull, signal }: VerifyOptions
+): Promise<ReadonlyMap<Lane, ResumePoint>> {
+  const points = new Map<Lane, ResumePoint>()
+  if (isFull === true) return points
+  for (const lane of chosen) {
+    const files = await loadVerified({ disk, signer }, lane.store.lane)
+    if (files.length === 0) continue
+    const point = await resumePoint(disk, files, lane.store.segments, signal)
+    if (point === null) return new Map()
+    points.set(lane, point)
+  }
+  return points
 }
 
 class Tally {
@@ -57,6 +91,7 @@ class Tally {
   blocks = 0
   entries = 0
   signatures = 0
+  unchanged = 0
   readonly #problems: Problem[] = []
   #omitted = 0
 
@@ -66,47 +101,81 @@ class Tally {
   }
 
   report(): VerifyReport {
-    const { lanes, blocks, entries, signatures } = this
+    const { lanes, blocks, entries, signatures, unchanged } = this
     const problems = this.#problems
     const ok = problems.length === 0
-    return { ok, lanes, blocks, entries, signatures, problems, problemsOmitted: this.#omitted }
+    return {
+      ok,
+      lanes,
+      blocks,
+      entries,
+      signatures,
+      unchanged,
+      problems,
+      problemsOmitted: this.#omitted
+    }
   }
 }
 
-interface CheckDeps {
+export interface VerifyDeps {
+  readonly lanes: ReadonlyMap<NodeId, Lane>
+  readonly disk: LaneDisk
+  readonly signer: Signer
+  readonly checker: RecordChecker
+  /** Whether an absent payload was taken out for a reason that is on record. */
+  readonly isRedacted: (lane: NodeId, height: number, index: number) => Promise<boolean>
+}
+
+interface CheckDeps extends VerifyDeps {
   readonly tally: Tally
   readonly links: LinkedHashes
   readonly options: VerifyOptions
 }
 
+type RecordItem = ScanItem & { readonly kind: 'record' }
+
 const HEIGHTS_NAMED_MAX = 100 // Of one stretch of damage; the last problem of it names the rest.
-const PROGRESS_BLOCKS = 256
 
 class LaneCheck {
   readonly #lane: Lane
   readonly #deps: CheckDeps
   readonly #end: Tip
+  readonly #fingerprints: Fingerprints
+  readonly #checker: RecordChecker
   #height = 0
   /** What the next block must follow; null behind a block that cannot be trusted or is not there. */
   #tip: Tip | null = EMPTY_TIP
   #isBehindDamage = false
+  /** All bytes of the lane are those of an earlier verification. */
+  readonly #isCovered: boolean
 
-  constructor(lane: Lane, deps: CheckDeps) {
+  constructor(lane: Lane, deps: CheckDeps, from: ResumePoint | null) {
     this.#lane = lane
     this.#deps = deps
     this.#end = lane.store.tip
+    this.#fingerprints = new Fingerprints(from)
+    const isSmall = lane.store.bytes < CHECK_INLINE_BYTES
+    this.#checker = isSmall ? inlineChecker : deps.checker
+    const known = from?.files.reduce((sum, { bytes }) => sum + bytes, 0) ?? 0
+    this.#isCovered = from !== null && known === lane.store.bytes
+    if (from === null) return
+    const { height, entries } = from.tip
+    this.#tip = from.tip
+    this.#height = height
+    deps.tally.blocks += height
+    deps.tally.entries += entries
+    deps.tally.signatures += height
+    deps.tally.unchanged += height
   }
 
   async run(): Promise<void> {
-    const { tally, options } = this.#deps
+    const { tally } = this.#deps
     tally.lanes += 1
     this.#standing()
-    for await (const item of this.#lane.store.scan(1)) {
-      options.signal?.throwIfAborted()
-      if (item.kind === 'damage') this.#isBehindDamage = true
-      else if (item.head.height > this.#end.height) break
-      else await this.#record(item)
-      if (tally.blocks % PROGRESS_BLOCKS === 0) this.#progress()
+    try {
+      if (!this.#isCovered) await this.#read()
+    } finally {
+      await this.#save() // Also when aborted: the next verification goes on from here.
     }
     this.#missing(this.#end.height)
     if (this.#isBehindDamage) this.#addUnknownBytes(this.#end.height)
@@ -116,19 +185,75 @@ class LaneCheck {
     this.#progress()
   }
 
+  /** Reads ahead as far as the checker has work for; judges in the order of the lane. */
+  async #read(): Promise<void> {
+    const { signal } = this.#deps.options
+    const batches = new Batches(this.#lane, this.#height + 1, this.#end.height)
+    const underWay: { items: readonly ScanItem[]; verdicts: Promise<readonly RecordVerdict[]> }[] =
+      []
+    try {
+      for await (const { items, batch } of batches.all()) {
+        signal?.throwIfAborted()
+        const verdicts = batch === null ? Promise.resolve([]) : this.#checker.check(batch)
+        verdicts.catch(() => undefined) // Thrown where it is awaited, if that is ever reached.
+        underWay.push({ items, verdicts })
+        const oldest = underWay.length > 2 * this.#checker.width ? underWay.shift() : undefined
+        if (oldest !== undefined) await this.#judge(oldest.items, await oldest.verdicts)
+      }
+      for (const { items, verdicts } of underWay) {
+        signal?.throwIfAborted()
+        await this.#judge(items, await verdicts)
+      }
+    } finally {
+      await batches.close()
+    }
+  }
+
+  async #judge(items: readonly ScanItem[], verdicts: readonly RecordVerdict[]): Promise<void> {
+    let next = 0
+    for (const item of items) {
+      if (item.kind === 'damage') {
+        this.#isBehindDamage = true
+        this.#fingerprints.breakOff()
+        continue
+      }
+      const verdict = verdicts[next]
+      next += 1
+      if (verdict !== undefined) await this.#record(item, verdict)
+    }
+    this.#progress()
+  }
+
+  async #save(): Promise<void> {
+    const { disk, signer } = this.#deps
+    const files = this.#fingerprints.files()
+    if (files.length === 0) return
+    try {
+      await saveVerified({ disk, signer }, this.#lane.store.lane, files)
+    } catch {
+      // A full or failing disk: the verdict stands all the same, and the next one takes longer.
+    }
+  }
+
   /** What is known about the lane without reading it. */
   #standing(): void {
     const { forkHeight, isTruncated, store } = this.#lane
     if (forkHeight !== null) {
-      this.#add(forkHeight, 'CHAIN_LANE_FORKED', 'exists in two versions signed by its owner')
+      this.#known(forkHeight, 'CHAIN_LANE_FORKED', 'exists in two versions signed by its owner')
     }
     if (isTruncated) {
       const height = store.tip.height + 1
-      this.#add(height, 'CHAIN_LANE_TRUNCATED', 'was written once and is not here any more')
+      this.#known(height, 'CHAIN_LANE_TRUNCATED', 'was written once and is not here any more')
     }
   }
 
-  async #record(item: ScanItem & { readonly kind: 'record' }): Promise<void> {
+  /** What is reported each time without being read: it says nothing about the bytes. */
+  #known(height: number, code: string, what: string): void {
+    const message = `Block ${height} ${what}`
+    this.#deps.tally.add({ lane: this.#lane.store.lane, height, entry: null, code, message })
+  }
+
+  async #record(item: RecordItem, { block, problems }: RecordVerdict): Promise<void> {
     const { tally } = this.#deps
     const { height } = item.head
     if (height <= this.#height) {
@@ -138,23 +263,34 @@ class LaneCheck {
     if (height > this.#height + 1) this.#missing(height - 1)
     else if (this.#isBehindDamage) this.#addUnknownBytes(height)
     this.#isBehindDamage = false
-    const { block, problems } = checkRecord(this.#lane.store.lane, item.bytes, height)
-    for (const problem of problems) tally.add(problem)
+    for (const problem of problems) if (!(await this.#isRedacted(problem))) this.#found(problem)
     tally.blocks += 1
     tally.entries += item.head.count
     if (block !== null) {
       tally.signatures += 1
-      if (this.#tip !== null) for (const problem of checkLink(this.#tip, block)) tally.add(problem)
+      if (this.#tip !== null) for (const each of checkLink(this.#tip, block)) this.#found(each)
       await this.#crossLinks(block)
     }
     this.#tip = block === null ? null : tipOf(block)
     this.#height = height
+    if (this.#tip === null) this.#fingerprints.breakOff()
+    // A whole file has been verified: a crash costs at most the next one.
+    else if (this.#fingerprints.add(item, this.#tip)) await this.#save()
+  }
+
+  #found(problem: Problem): void {
+    this.#fingerprints.breakOff()
+    this.#deps.tally.add(problem)
+  }
+
+  async #isRedacted({ lane, height, entry, code }: Problem): Promise<boolean> {
+    if (code !== 'CHAIN_PAYLOAD_MISSING' || entry === null) return false
+    return this.#deps.isRedacted(lane, height, entry)
   }
 
   async #crossLinks({ header }: SignedBlock): Promise<void> {
     for (const link of header.links) {
-      const stored = await this.#deps.links.hashAt(link.lane, link.height)
-      if (stored === null || equalBytes(stored, link.hash)) continue
+      if (!(await this.#deps.links.contradict(link))) continue
       const what = `saw another block ${link.height} of lane ${link.lane} than the one kept here`
       this.#add(header.height, 'CHAIN_CROSS_LINK_WRONG', what)
     }
@@ -182,7 +318,7 @@ class LaneCheck {
 
   #add(height: number, code: string, what: string): void {
     const message = `Block ${height} ${what}`
-    this.#deps.tally.add({ lane: this.#lane.store.lane, height, entry: null, code, message })
+    this.#found({ lane: this.#lane.store.lane, height, entry: null, code, message })
   }
 
   #progress(): void {

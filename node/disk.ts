@@ -1,7 +1,7 @@
 // The real lane disk: one folder of files, 0600 in a 0700 folder, synced with fdatasync.
 
-import { constants } from 'node:fs'
-import { mkdir, open, readdir, unlink } from 'node:fs/promises'
+import { constants, fdatasync, writeSync } from 'node:fs'
+import { mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DiskFailedError, DiskFullError } from '../chain/index.ts'
@@ -17,7 +17,8 @@ export async function openLaneDisk(folder: string): Promise<LaneDisk> {
     list: () => attempt('list', folder, () => readdir(folder)),
     open: (name) => openExisting(folder, name),
     create: (name) => create(folder, name),
-    remove: (name) => remove(folder, name)
+    remove: (name) => remove(folder, name),
+    rename: (from, to) => renameFile(folder, from, to)
   }
 }
 
@@ -55,6 +56,13 @@ async function remove(folder: string, name: string): Promise<void> {
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error
     }
+    await syncFolder(folder)
+  })
+}
+
+async function renameFile(folder: string, from: string, to: string): Promise<void> {
+  await attempt('rename', from, async () => {
+    await rename(join(folder, from), join(folder, to))
     await syncFolder(folder)
   })
 }
@@ -102,18 +110,24 @@ class DiskFile implements LaneFile {
   }
 
   write(offset: number, bytes: Uint8Array): Promise<void> {
-    return attempt('write', this.#name, async () => {
+    // In place: it only fills the page cache, and the way to another thread and back takes longer than
+    // that. What takes time, the sync, is done elsewhere.
+    return attempt('write', this.#name, () => {
       let written = 0
       while (written < bytes.length) {
         const left = bytes.length - written
-        const { bytesWritten } = await this.#handle.write(bytes, written, left, offset + written)
-        written += bytesWritten
+        written += writeSync(this.#handle.fd, bytes, written, left, offset + written)
       }
+      return DONE
     })
   }
 
   sync(): Promise<void> {
-    return attempt('sync', this.#name, () => this.#handle.datasync())
+    return attempt('sync', this.#name, () => {
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      fdatasync(this.#handle.fd, (error) => (error === null ? resolve() : reject(error)))
+      return promise
+    })
   }
 
   truncate(size: number): Promise<void> {
@@ -125,6 +139,8 @@ class DiskFile implements LaneFile {
     return this.#closed
   }
 }
+
+const DONE = Promise.resolve()
 
 async function attempt<T>(action: string, name: string, act: () => Promise<T>): Promise<T> {
   try {

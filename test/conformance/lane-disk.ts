@@ -79,6 +79,21 @@ export function laneDiskConformance(name: string, make: () => Promise<LaneDisk>)
       assert.deepEqual(await disk.list(), ['b.lane'])
     })
 
+    it('rename() puts a whole file in the place of another, and open files stay', async () => {
+      const disk = await make()
+      const old = await disk.create('a.lane')
+      await old.write(0, bytes)
+      const fresh = await disk.create('a.new')
+      await fresh.write(0, Uint8Array.of(9))
+      await fresh.sync()
+      await disk.rename('a.new', 'a.lane')
+      assert.deepEqual(await disk.list(), ['a.lane'])
+      assert.deepEqual(await (await existing(disk, 'a.lane')).read(0, 9), Uint8Array.of(9))
+      assert.deepEqual(await old.read(0, 9), bytes)
+      await old.close()
+      await fresh.close()
+    })
+
     it('close() is idempotent, and a closed file fails with a typed error', async () => {
       const disk = await make()
       const file = await disk.create('a.lane')

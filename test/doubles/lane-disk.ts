@@ -20,7 +20,7 @@ interface StoredFile {
 }
 
 export interface Fault {
-  readonly action: 'create' | 'write' | 'sync' | 'truncate' | 'read'
+  readonly action: 'create' | 'rename' | 'write' | 'sync' | 'truncate' | 'read'
   readonly error: 'full' | 'io'
   /** Only files whose name contains this. */
   readonly name?: string
@@ -73,6 +73,14 @@ export class MemoryLaneDisk {
         await aTurn()
         check('remove', name)
         this.#files.delete(name)
+      },
+      rename: async (from, to) => {
+        await aTurn()
+        check('rename', from)
+        this.#strike('rename', from)
+        const { visible, durable, unsynced } = this.#named(from)
+        this.#files.delete(from)
+        this.#files.set(to, { name: to, visible, durable, unsynced })
       }
     }
   }

@@ -63,7 +63,7 @@ describe('chain: recovery', () => {
       const cut = diskWith({ [file]: bytes.slice(0, size), [`${lane}.head`]: head })
       await assert.rejects(kit(1, cut).open(), (error: Error & { code: string }) => {
         assert.equal(error.code, 'CHAIN_LANE_TRUNCATED')
-        assert.match(error.message, /height 2 was acknowledged\. Put the missing files back/)
+        assert.match(error.message, /height 2 was acknowledged\. Run `weaver chain repair`/)
         return true
       })
       assert.equal(cut.contents(file).length, size)

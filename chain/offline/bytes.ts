@@ -1,0 +1,113 @@
+// Bytes and their text forms without Node: this folder also runs in a browser.
+
+const ENCODER = new TextEncoder()
+const DECODER = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
+const BASE58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz'
+// An identity multihash over the libp2p form of an Ed25519 key: docs/chain-format.md, "Basics".
+const NODE_ID_PREFIX = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20)
+const KEY_BYTES = 32
+const NODE_ID_LENGTH_MAX = 64
+
+export function join(...parts: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(parts.reduce((size, part) => size + part.length, 0))
+  let offset = 0
+  for (const part of parts) {
+    joined.set(part, offset)
+    offset += part.length
+  }
+  return joined
+}
+
+/** As `Array.prototype.toSorted` wants it: bytewise, a prefix before what it begins. */
+export function compare(a: Uint8Array, b: Uint8Array): number {
+  const shared = Math.min(a.length, b.length)
+  for (let index = 0; index < shared; index += 1) {
+    const difference = (a[index] ?? 0) - (b[index] ?? 0)
+    if (difference !== 0) return difference
+  }
+  return a.length - b.length
+}
+
+export function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && compare(a, b) === 0
+}
+
+export function encodeText(text: string): Uint8Array {
+  return ENCODER.encode(text)
+}
+
+/** Null unless the bytes are UTF-8. */
+export function decodeText(bytes: Uint8Array): string | null {
+  try {
+    return DECODER.decode(bytes)
+  } catch {
+    return null // All that the decoder ever throws for.
+  }
+}
+
+export function uint64(value: number): Uint8Array {
+  const bytes = new Uint8Array(8)
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(value))
+  return bytes
+}
+
+export function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+/** RFC 4648 section 4, with padding. */
+export function base64(bytes: Uint8Array): string {
+  let text = ''
+  for (let at = 0; at < bytes.length; at += 3) {
+    const [a = 0, b = 0, c = 0] = bytes.subarray(at, at + 3)
+    const bits = (a << 16) | (b << 8) | c
+    const digits = [18, 12, 6, 0].map((shift) => BASE64[(bits >> shift) & 63]).join('')
+    const used = Math.min(bytes.length - at, 3) + 1
+    text += digits.slice(0, used).padEnd(4, '=')
+  }
+  return text
+}
+
+/** Null unless `text` is the one right encoding of some bytes: unused bits are zero. */
+export function fromBase64(text: string): Uint8Array | null {
+  const match = /^([A-Za-z0-9+/]*)(={0,2})$/.exec(text)
+  if (match === null || text.length % 4 !== 0) return null
+  const digits = match[1] ?? ''
+  const bytes = new Uint8Array(Math.floor((digits.length * 6) / 8))
+  let bits = 0
+  let count = 0
+  let at = 0
+  for (const digit of digits) {
+    bits = ((bits << 6) | BASE64.indexOf(digit)) & 0xffff
+    count += 6
+    if (count < 8) continue
+    count -= 8
+    bytes[at] = (bits >> count) & 0xff
+    at += 1
+  }
+  const isPadded = (digits.length + (match[2] ?? '').length) % 4 === 0
+  return isPadded && (bits & ((1 << count) - 1)) === 0 ? bytes : null
+}
+
+/** The text of a node's key, `12D3KooW...`. */
+export function nodeText(key: Uint8Array): string {
+  let number = BigInt(`0x${hex(join(NODE_ID_PREFIX, key))}`)
+  let text = ''
+  while (number > 0n) {
+    text = (BASE58[Number(number % 58n)] ?? '') + text
+    number /= 58n
+  }
+  return `1${text}` // The prefix begins with one zero byte.
+}
+
+/** The key in the text of a node; null where it is no such text. */
+export function nodeKey(text: string): Uint8Array | null {
+  if (text.length > NODE_ID_LENGTH_MAX || !/^1[1-9A-HJ-NP-Za-km-z]+$/.test(text)) return null
+  let number = 0n
+  for (const digit of text) number = number * 58n + BigInt(BASE58.indexOf(digit))
+  const digits = number.toString(16).padStart((NODE_ID_PREFIX.length + KEY_BYTES) * 2, '0')
+  const bytes = Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
+  const key = bytes.slice(NODE_ID_PREFIX.length)
+  return key.length === KEY_BYTES && nodeText(key) === text ? key : null
+}

@@ -1,0 +1,123 @@
+// Writing what a verifier can check without us: proof files and exports. docs/chain-format.md, "Proofs" and
+// "Exports", are the specifications.
+
+import { encodeCbor, publicKeyOf } from '../../core/index.ts'
+import type { Cbor, MeshId, NodeId } from '../../core/index.ts'
+import { FormatError } from '../errors.ts'
+import { leafHash, nodeHash } from '../hashes.ts'
+import { base64 } from '../offline/bytes.ts'
+import { nodePrimitives } from '../offline/node-primitives.ts'
+import type { Proof } from '../offline/proof.ts'
+import { PROOF_FORMAT } from '../offline/proof.ts'
+import { EXPORT_MAGIC, firstDigest, formatSection, nextDigest } from '../offline/sections.ts'
+import type { SectionType } from '../offline/sections.ts'
+import { headerBytesOf, parseFrameHead, rowsOf, signatureOf } from '../record.ts'
+
+/** The mesh whose statements make the keys of a file meaningful. */
+export interface BundleMesh {
+  readonly id: MeshId
+  readonly statements: readonly Uint8Array[]
+}
+
+export function formatProof(proof: Proof): string {
+  const document = {
+    format: PROOF_FORMAT,
+    mesh: { id: proof.mesh, statements: proof.statements.map(base64) },
+    entry: {
+      id: proof.entry.id,
+      bytes: base64(proof.entry.bytes),
+      path: proof.entry.path.map(base64)
+    },
+    payload: proof.payload === null ? null : base64(proof.payload),
+    block: {
+      header: base64(proof.header),
+      signature: base64(proof.signature),
+      path: proof.path.map(base64)
+    },
+    checkpoint: {
+      laneKey: proof.laneKey === null ? null : base64(proof.laneKey),
+      note: proof.note
+    }
+  }
+  return `${JSON.stringify(document, null, 2)}\n`
+}
+
+/** The parts of a stored record that prove one of its entries. @throws FormatError */
+export function entryParts(
+  record: Uint8Array,
+  index: number
+): Pick<Proof, 'header' | 'signature' | 'payload'> & Pick<Proof['entry'], 'bytes' | 'path'> {
+  const head = parseFrameHead(record)
+  const rows = head === null ? [] : rowsOf(record, head)
+  const row = rows[index]
+  if (head === null || row === undefined) throw new FormatError(`a block has no entry ${index}`)
+  return {
+    header: headerBytesOf(record, head),
+    signature: signatureOf(record, head),
+    bytes: row.entry,
+    payload: row.payload.length === 0 ? null : row.payload,
+    path: pathIn(
+      rows.map(({ entry }) => leafHash(entry)),
+      index
+    )
+  }
+}
+
+/** The siblings on the way up; a last node without one moves up unchanged. */
+function pathIn(leaves: readonly Uint8Array[], index: number): readonly Uint8Array[] {
+  const path: Uint8Array[] = []
+  let level = leaves
+  for (let at = index; level.length > 1; at = Math.floor(at / 2)) {
+    const sibling = level[at % 2 === 0 ? at + 1 : at - 1]
+    if (sibling !== undefined) path.push(sibling)
+    const above: Uint8Array[] = []
+    for (let pair = 0; pair < level.length; pair += 2) {
+      const [left, right] = [level[pair], level[pair + 1]]
+      if (left !== undefined) above.push(right === undefined ? left : nodeHash(left, right))
+    }
+    level = above
+  }
+  return path
+}
+
+/** One lane as it is to be exported. */
+export interface ExportedLane {
+  readonly lane: NodeId
+  readonly height: number
+  readonly hash: Uint8Array
+  readonly laneKey: Uint8Array | null
+  readonly note: Uint8Array | null
+  /** Its records from height 1 on, in order, without a gap. */
+  readonly records: AsyncIterable<Uint8Array>
+}
+
+/** Writes sections, and at the end the digest of them all. */
+export class ExportWriter {
+  #digest: Uint8Array = firstDigest(nodePrimitives)
+
+  begin({ id, statements }: BundleMesh): readonly Uint8Array[] {
+    const hash = new Uint8Array(Buffer.from(id, 'hex'))
+    return [EXPORT_MAGIC, this.#section('MESH', encodeCbor([hash, [...statements]]))]
+  }
+
+  async *lane(lane: ExportedLane): AsyncGenerator<Uint8Array> {
+    const { height, hash, laneKey, note } = lane
+    const end: Cbor = [publicKeyOf(lane.lane), height, hash]
+    yield this.#section('LANE', encodeCbor(end))
+    if (note !== null) {
+      if (laneKey !== null) yield this.#section('LKEY', laneKey)
+      yield this.#section('NOTE', note)
+    }
+    for await (const record of lane.records) yield this.#section('BLCK', record)
+  }
+
+  end(): Uint8Array {
+    return this.#section('DONE', this.#digest)
+  }
+
+  #section(type: SectionType, body: Uint8Array): Uint8Array {
+    const section = formatSection(type, body)
+    this.#digest = nextDigest(nodePrimitives, this.#digest, section)
+    return section
+  }
+}
