@@ -1,0 +1,81 @@
+// Rows as the rest of the kernel sees them.
+
+import { MeshError } from '../errors.ts'
+import { ROW_BYTES_MAX, ROW_KEY_LENGTH_MAX } from '../limits.ts'
+import type { NodeId } from '../../core/index.ts'
+
+export type JsonValue =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue }
+
+/** Section -> key -> row. Objects without a prototype: any key is only a key. */
+export type Sections = Readonly<Record<string, Readonly<Record<string, JsonValue>>>>
+
+/** Replicated documents, one per node: each node writes its own and reads all. */
+export interface Rows {
+  /**
+   * Puts a row of our own. Changes of one tick travel as one signed delta.
+   * @throws MeshError `MESH_ROW_INVALID`
+   */
+  put(section: string, key: string, value: JsonValue): void
+  delete(section: string, key: string): void
+  /** The rows of a node, own or replicated; none for a node that has sent none yet. */
+  of(node: NodeId): Sections
+  /** The nodes whose documents are here, this one first. */
+  nodes(): readonly NodeId[]
+  /** Called after rows of a node have changed. Returns the function that ends it. */
+  onChange(listener: (node: NodeId) => void): () => void
+}
+
+const SECTION_PATTERN = /^[a-z][a-z0-9-]{0,31}$/
+
+/** @throws MeshError `MESH_ROW_INVALID` */
+export function fieldOf(section: string, key: string): string {
+  if (!SECTION_PATTERN.test(section)) {
+    throw new MeshError('MESH_ROW_INVALID', `Cannot use '${section.slice(0, 64)}' as a section`)
+  }
+  if (key.length < 1 || key.length > ROW_KEY_LENGTH_MAX) {
+    throw new MeshError(
+      'MESH_ROW_INVALID',
+      `Cannot use a row key of ${key.length} characters: must be 1 to ${ROW_KEY_LENGTH_MAX}`
+    )
+  }
+  return `${section}/${key}`
+}
+
+/** @throws MeshError `MESH_ROW_INVALID` */
+export function rowText(value: JsonValue): string {
+  const text = JSON.stringify(value)
+  const size = Buffer.byteLength(text)
+  if (size <= ROW_BYTES_MAX) return text
+  throw new MeshError(
+    'MESH_ROW_INVALID',
+    `Cannot put a row of ${size} bytes: rows must be <= ${ROW_BYTES_MAX} bytes`
+  )
+}
+
+/** Undefined for what is no JSON text: a hostile owner spoils its own row only. */
+export function parseRow(text: string | null): JsonValue | undefined {
+  if (text === null || text.length > ROW_BYTES_MAX) return undefined
+  try {
+    const value: JsonValue = JSON.parse(text)
+    return value
+  } catch {
+    return undefined
+  }
+}
+
+export function sectionsOf(rows: Iterable<readonly [field: string, value: JsonValue]>): Sections {
+  const sections: Record<string, Record<string, JsonValue>> = Object.create(null)
+  for (const [field, value] of rows) {
+    const slash = field.indexOf('/')
+    if (slash < 1) continue
+    const section = (sections[field.slice(0, slash)] ??= Object.create(null))
+    section[field.slice(slash + 1)] = value
+  }
+  return sections
+}

@@ -1,0 +1,173 @@
+// Brings documents from member to member: our own steps are pushed at once, whatever is missing is
+// pulled. Both speak of positions, so a lost or repeated message costs a round trip and nothing else.
+//
+// Invariants
+//   Y1. To one peer at most one push is under way, so steps arrive in order, and while it is, newer
+//       steps gather and go as one.
+//   Y2. What a peer has is only ever what that peer itself said.
+//   Y3. One owner's document is pulled from one peer at a time.
+
+import type { Cbor, Logger, NodeId } from '../../core/index.ts'
+import { fieldsOf } from '../exchange.ts'
+import { MEMBERS_MAX, SYNC_BYTES_MAX, SYNC_TIMEOUT_MS } from '../limits.ts'
+import type { RpcClient, RpcRequest, RpcService } from '../rpc/index.ts'
+import type { Tasks } from '../tasks.ts'
+import type { Documents } from './documents.ts'
+import { encodeVector, envelopesSince, isBehind, parseVector } from './log.ts'
+import type { Position, Vector } from './log.ts'
+
+const DOCUMENTS_SERVICE = 'documents'
+
+export interface DocumentSyncDeps {
+  readonly self: NodeId
+  readonly documents: Documents
+  readonly rpc: RpcClient
+  readonly tasks: Tasks
+  readonly log: Logger
+  readonly isMember: (id: string) => id is NodeId
+}
+
+interface PeerSync {
+  /** How far the peer said it has our document. */
+  known: Position | null
+  isPushing: boolean
+}
+
+export class DocumentSync {
+  readonly service: RpcService
+  readonly #deps: DocumentSyncDeps
+  readonly #peers = new Map<NodeId, PeerSync>()
+  readonly #pulled = new Set<NodeId>()
+
+  constructor(deps: DocumentSyncDeps) {
+    this.#deps = deps
+    this.service = { name: DOCUMENTS_SERVICE, serve: (request) => this.#serve(request) }
+  }
+
+  /** A connection to `peer` serves: it may be a new run of it that knows nothing. */
+  connected(peer: NodeId): void {
+    this.#peers.set(peer, { known: null, isPushing: false })
+    this.#push(peer)
+  }
+
+  lost(peer: NodeId): void {
+    this.#peers.delete(peer)
+  }
+
+  /** Our own document has new steps. */
+  published(): void {
+    for (const peer of this.#peers.keys()) this.#push(peer)
+  }
+
+  /** What `peer` has, as its pulse says: give it what it lacks of ours, take what we lack. */
+  compare(peer: NodeId, value: unknown): void {
+    const { self, documents, isMember, tasks } = this.#deps
+    const theirs = parseVector(value, isMember)
+    const sync = this.#peers.get(peer)
+    if (sync !== undefined && !sync.isPushing) {
+      sync.known = theirs.get(self) ?? null
+      this.#push(peer)
+    }
+    const wanted = [...theirs].filter(
+      ([owner, position]) =>
+        owner !== self &&
+        !this.#pulled.has(owner) &&
+        !documents.isQuarantined(owner) &&
+        isBehind(documents.position(owner), position)
+    )
+    if (wanted.length > 0) tasks.run('pull', () => this.#pull(peer, new Map(wanted)))
+  }
+
+  #push(peer: NodeId): void {
+    const sync = this.#peers.get(peer)
+    if (sync === undefined || sync.isPushing) return
+    if (this.#missing(sync).length === 0) return
+    sync.isPushing = true // Before the first await, so that two calls share one push (Y1).
+    this.#deps.tasks.run('push', async () => {
+      const isDone = await this.#pushAll(peer, sync).catch((error: unknown) => {
+        // The connection broke, or the peer is busy: its next pulse says what it lacks.
+        this.#deps.log.debug('a push failed', { peer, error: String(error) })
+        return false
+      })
+      sync.isPushing = false
+      if (isDone) this.#push(peer) // What was published since the last look.
+    })
+  }
+
+  /** False where the peer does not take what we send: sending it again now would not help. */
+  async #pushAll(peer: NodeId, sync: PeerSync): Promise<boolean> {
+    const { self, rpc, isMember } = this.#deps
+    for (;;) {
+      const envelopes = this.#missing(sync).map((each) => each.bytes)
+      if (envelopes.length === 0) return true
+      if (this.#peers.get(peer) !== sync) return false
+      const options = { signal: this.#deps.tasks.signal, timeoutMs: SYNC_TIMEOUT_MS }
+      const answer = await rpc.call(peer, DOCUMENTS_SERVICE, 'push', { envelopes }, options)
+      const position = parseVector(answer, isMember).get(self) ?? null
+      const hasMoved = position !== null && isBehind(sync.known, position)
+      sync.known = position
+      if (!hasMoved) return false
+    }
+  }
+
+  #missing(sync: PeerSync): ReturnType<typeof envelopesSince> {
+    const log = this.#deps.documents.log(this.#deps.self)
+    return log === null ? [] : envelopesSince(log, sync.known, SYNC_BYTES_MAX)
+  }
+
+  async #pull(peer: NodeId, wanted: Vector): Promise<void> {
+    const { documents, rpc, tasks } = this.#deps
+    for (const owner of wanted.keys()) this.#pulled.add(owner)
+    try {
+      for (;;) {
+        const missing = [...wanted].filter(([owner, position]) =>
+          isBehind(documents.position(owner), position)
+        )
+        if (missing.length === 0) return
+        const since = Object.fromEntries(
+          missing.map(([owner]) => {
+            const position = documents.position(owner)
+            return [owner, position === null ? [0, 0] : [position.generation, position.sequence]]
+          })
+        )
+        const options = { signal: tasks.signal, timeoutMs: SYNC_TIMEOUT_MS }
+        const answer = await rpc.call(peer, DOCUMENTS_SERVICE, 'pull', { since }, options)
+        const before = missing.map(([owner]) => documents.position(owner)?.sequence)
+        documents.receive(peer, envelopesIn(answer))
+        const after = missing.map(([owner]) => documents.position(owner)?.sequence)
+        if (before.every((sequence, index) => sequence === after[index])) return
+      }
+    } catch (error) {
+      this.#deps.log.debug('a pull failed', { peer, error: String(error) })
+    } finally {
+      for (const owner of wanted.keys()) this.#pulled.delete(owner)
+    }
+  }
+
+  async #serve(request: RpcRequest): Promise<Cbor> {
+    const { documents, isMember } = this.#deps
+    if (request.method === 'push') {
+      const owners = documents.receive(request.peer, envelopesIn(request.body))
+      const vector = documents.vector()
+      return encodeVector(new Map([...vector].filter(([owner]) => owners.has(owner))))
+    }
+    const envelopes: Uint8Array[] = []
+    const since = parseVector(fieldsOf(request.body)['since'], isMember)
+    let bytesLeft = SYNC_BYTES_MAX
+    for (const [owner, position] of since) {
+      const log = documents.log(owner)
+      if (log === null || bytesLeft <= 0) continue
+      for (const { bytes } of envelopesSince(log, position, bytesLeft)) {
+        envelopes.push(bytes)
+        bytesLeft -= bytes.length
+      }
+    }
+    return { envelopes }
+  }
+}
+
+/** The byte strings of a message's list; what a peer could not have sent in good order is left out. */
+function envelopesIn(value: unknown): readonly unknown[] {
+  const { envelopes } = fieldsOf(value)
+  return Array.isArray(envelopes) ? envelopes.slice(0, 2 * MEMBERS_MAX) : []
+}

@@ -1,0 +1,70 @@
+// Bounds of the libp2p host, which has no resource manager of its own.
+
+import { millis } from '../core/index.ts'
+import type { Millis } from '../core/index.ts'
+
+/** Handshakes under way at once. One takes about 50 ms of a loaded core; strangers cost this much at most. */
+export const PENDING_INBOUND_MAX = 64
+/** New connections a second from one address: a household behind one NAT that wakes up together. */
+export const INBOUND_PER_SECOND_MAX = 50
+/** Connections in all: 1024 members, some twice for a moment while both sides dial. */
+export const CONNECTIONS_MAX = 1536
+/** From the TCP accept to the multiplexer. As libp2p's default. */
+export const UPGRADE_TIMEOUT_MS: Millis = millis(10_000)
+export const NEGOTIATION_TIMEOUT_MS: Millis = millis(10_000)
+/** For streams to end in good order when a connection closes. */
+export const CLOSE_TIMEOUT_MS: Millis = millis(1000)
+/** Streams of one protocol and direction on one connection; a peer needs one, two while it renews it. */
+export const STREAMS_PER_PROTOCOL_MAX = 8
+/** Circuits that one member may have through us, or we through it, at a time. */
+export const CIRCUITS_PER_CONNECTION_MAX = 64
+/** Streams of one direction on one connection: 16 services and hello, twice, and the circuits. */
+export const STREAMS_PER_CONNECTION_MAX: number = 32 + CIRCUITS_PER_CONNECTION_MAX
+/** Streams that arrive in the moment between the handshake and `connected`. */
+export const EARLY_STREAMS_MAX = 4
+
+/** Unread bytes at which a stream stops taking more. */
+export const READ_BUFFER_PAUSE_BYTES: number = 256 * 1024
+/** Unread bytes at which it goes on: half, so that the sender never runs dry. */
+export const READ_BUFFER_RESUME_BYTES: number = 128 * 1024
+/** Unsent bytes above which `write` waits. */
+export const WRITE_BUFFER_BYTES_MAX: number = 128 * 1024
+/**
+ * The most a peer may send without being read, per stream: 100 MB/s x 20 ms. What arrives in a pause is
+ * at most this, so the read buffer must hold it: libp2p's own 16 MiB here against 4 MiB there resets
+ * the stream of a slow reader.
+ */
+export const STREAM_WINDOW_BYTES_MAX: number = 2 * 1024 * 1024
+/** libp2p's bound, above which it resets the stream: one window, and what was dispatched before a pause. */
+export const STREAM_READ_BUFFER_BYTES_MAX: number = 2 * STREAM_WINDOW_BYTES_MAX
+/**
+ * Keeps the way through NATs and firewalls open (many forget after 30 s), and measures the round trip for
+ * yamux. It does not find dead connections: the pulse does, within seconds.
+ */
+export const KEEP_ALIVE_MS: Millis = millis(15_000)
+/** A socket on which not even keep-alives went for this long is cut. */
+export const SOCKET_IDLE_MAX_MS: Millis = millis(120_000)
+
+/** Head start of each address over the next (RFC 8305 says 250 ms). */
+export const DIAL_STAGGER_MS: Millis = millis(250)
+/** Addresses of one dial. */
+export const DIAL_ADDRESSES_MAX = 16
+
+// Relay for members. Each circuit is bounded by yamux's windows on both sides, not by time or bytes.
+
+/** Members that this node relays for: all that a mesh may have. */
+export const RESERVATIONS_MAX = 1024
+/** Made again long before that, and with every new connection; see RESERVATION_RENEW_MS. */
+export const RESERVATION_TTL_MS: Millis = millis(60 * 60_000)
+/** From a member's wish to the other end's answer. */
+export const CIRCUIT_TIMEOUT_MS: Millis = millis(5000)
+
+// Identify and ping, for members that speak plain libp2p.
+
+export const IDENTIFY_STREAMS_MAX = 2
+export const PING_STREAMS_MAX = 2
+/** A ping stream that goes on is ended then; the client opens another one. */
+export const PING_STREAM_MS: Millis = millis(60_000)
+
+/** How often the LAN is asked for members: one small packet. Answers come at once. */
+export const MULTICAST_QUERY_MS: Millis = millis(5000)

@@ -1,0 +1,601 @@
+// The mesh of one node, whole: built from its parts here, and nowhere else.
+//
+// Invariants
+//   X1. Nothing of a stranger reaches anything but the door, and that only while an invite is open.
+//   X2. All that runs in the background belongs to `#tasks` and ends in `stop()`.
+//   X3. A change of the membership is on disk before it has any effect (R1), and its effects are all in
+//       `#membershipChanged`, whatever caused it.
+
+import { nodeId as checkedNodeId } from '../core/index.ts'
+import type { Cbor, Logger, MeshId, NodeId } from '../core/index.ts'
+import { Documents } from './documents/documents.ts'
+import { encodeVector } from './documents/log.ts'
+import type { Rows } from './documents/rows.ts'
+import { DocumentSync } from './documents/sync.ts'
+import { MeshError, peerSilent } from './errors.ts'
+import type { MembershipActs } from './membership/acts.ts'
+import type { Council } from './membership/council.ts'
+import { Door } from './membership/door.ts'
+import type { InviteTerms } from './membership/door.ts'
+import { Entrance } from './membership/entrance.ts'
+import type { JoinOutcome } from './membership/entrance.ts'
+import { findMember } from './membership/find-member.ts'
+import type { Member, Membership } from './membership/fold.ts'
+import { helloProtocol } from './membership/hello.ts'
+import type { Hello } from './membership/hello.ts'
+import { formatInvite } from './membership/invite-line.ts'
+import { JOIN_PROTOCOL } from './membership/join-messages.ts'
+import { readAddressList } from './membership/joiner.ts'
+import { Roster } from './membership/roster.ts'
+import { createGovernment } from './membership/government.ts'
+import type { Outbox } from './outbox/outbox.ts'
+import { ADDRESSES_PER_PEER_MAX, FAREWELL_TIMEOUT_MS, INVITE_ADDRESSES_MAX } from './limits.ts'
+import { lanTag } from './discovery/lan-tag.ts'
+import { Paths } from './paths/paths.ts'
+import { AddressBook, addressesByNode, withoutPeer } from './peers/address-book.ts'
+import { DialLoop } from './peers/dial-loop.ts'
+import { IdentityWatch } from './peers/identity-watch.ts'
+import type { Link } from './peers/link.ts'
+import { Links } from './peers/links.ts'
+import type { LinksOwner } from './peers/links.ts'
+import { PeerTable, selfView } from './peers/peer-table.ts'
+import { SwimLoop } from './peers/swim-loop.ts'
+import type { PeerView } from './peers/peer-table.ts'
+import { MESH_SERVICE, Pulse } from './peers/pulse.ts'
+import type { PulseOwner } from './peers/pulse.ts'
+import type { IssuedInvite, MeshDeps, MeshOptions, MeshStatus } from './mesh-types.ts'
+import type { ConnectionAcceptor, DialTarget } from './ports.ts'
+import { RpcNode } from './rpc/index.ts'
+import type { RpcClient, RpcService } from './rpc/index.ts'
+import { Tasks } from './tasks.ts'
+
+export type { IssuedInvite, MeshDeps, MeshOptions, MeshStatus } from './mesh-types.ts'
+
+type Phase = 'new' | 'running' | 'stopped'
+
+/** The row in each node's document that says where it listens. */
+const ADDRESS_SECTION = 'mesh'
+const ADDRESS_KEY = 'addresses'
+
+export class Mesh {
+  readonly nodeId: NodeId
+  /** What admins, and members that go, do to the membership. */
+  readonly acts: MembershipActs
+  /** How peers are reached, and what this network allows. */
+  readonly paths: Paths
+  readonly #deps: MeshDeps
+  readonly #options: MeshOptions
+  readonly #log: Logger
+  readonly #tasks: Tasks
+  readonly #roster: Roster
+  readonly #door: Door
+  readonly #entrance: Entrance
+  readonly #identity: IdentityWatch
+  readonly #book: AddressBook
+  readonly #rpc: RpcNode
+  readonly #documents: Documents
+  readonly #sync: DocumentSync
+  readonly #links: Links
+  readonly #table: PeerTable
+  readonly #dialler: DialLoop
+  readonly #pulse: Pulse
+  readonly #outbox: Outbox
+  readonly #swim: SwimLoop
+  readonly #council: Council
+  readonly #listeners = new Set<(peer: PeerView) => void>()
+  #phase: Phase = 'new'
+  #mesh: MeshId | null = null
+  #stopping: Promise<void> | null = null
+
+  constructor(deps: MeshDeps, options: MeshOptions) {
+    const { clock, prng, entropy, signer, store, ledger, network } = deps
+    const log = deps.log.child({ room: 'mesh' })
+    const self = signer.nodeId
+    const tasks = new Tasks(log)
+    const roster = new Roster(store, () => this.#membershipChanged())
+    const addresses = (): Cbor => this.#knownAddresses()
+    const door = new Door({ roster, store, signer, clock, entropy, ledger, log, addresses })
+    const remember = (known: ReadonlyMap<string, readonly string[]>): Promise<void> =>
+      this.#remember(known)
+    const rpc = new RpcNode({ clock, log, protocolOf: (service) => this.#protocolOf(service) })
+    const isMember = (id: string): id is NodeId => roster.isMember(id)
+    const onPublished = (): void => this.#sync.published()
+    const documents = new Documents(
+      { signer, clock, log, tasks, store, isMember, onPublished },
+      { generation: options.incarnation.generation }
+    )
+    const book = new AddressBook(store, addressesByNode(options.staticAddresses ?? []))
+    const nameOf = (id: string): string => this.nameOf(id)
+    const connect = (peer: NodeId, signal: AbortSignal): Promise<void> =>
+      this.#connect(peer, signal)
+    const isConnected = (peer: NodeId): boolean => this.#links.serving(peer) !== null
+    const newMesh = (): Promise<MeshId> => this.found()
+    const parts = { ...deps, log, tasks, rpc, roster, isConnected, found: newMesh }
+    const government = createGovernment(parts)
+    this.acts = government.acts
+    this.#outbox = government.outbox
+    this.#council = government.council
+    this.nodeId = self
+    this.#deps = deps
+    this.#options = options
+    this.#log = log
+    this.#tasks = tasks
+    this.#roster = roster
+    this.#door = door
+    this.#book = book
+    this.#rpc = rpc
+    this.#documents = documents
+    this.#entrance = new Entrance(
+      { network, clock, entropy, signer, ledger, roster, door, remember },
+      { name: options.name }
+    )
+    this.#identity = new IdentityWatch(
+      { signer, entropy, ledger, log, tasks, rpc, meshId: () => this.#mesh, nameOf },
+      options
+    )
+    this.#sync = new DocumentSync({ self, documents, rpc, tasks, log, isMember })
+    const stateOf = (peer: NodeId): ReturnType<SwimLoop['stateOf']> => this.#swim.stateOf(peer)
+    this.#table = new PeerTable({ clock, book, stateOf }, (peer) => this.#peerChanged(peer))
+    this.#links = new Links({ self, clock, store, log, tasks, sessions: rpc }, this.#linksOwner())
+    this.paths = this.#createPaths()
+    this.#swim = this.#createSwim()
+    this.#dialler = new DialLoop({ clock, prng, log, tasks, connect })
+    this.#pulse = new Pulse(
+      { clock, log, tasks, rpc, roster, source: deps.pulse },
+      this.#pulseOwner()
+    )
+    this.serve(this.#pulse.service)
+    this.serve(this.#sync.service)
+    documents.onChange((node) => this.#documentChanged(node))
+  }
+
+  #createPaths(): Paths {
+    return new Paths({
+      ...this.#deps,
+      log: this.#log,
+      tasks: this.#tasks,
+      rpc: this.#rpc,
+      connections: () => this.#links.servingConnections(),
+      addressesOf: (peer) => this.#book.of(peer).addresses,
+      upgrade: (peer, addresses) => this.#reach({ nodeId: peer, addresses }, this.#tasks.signal),
+      probe: (peer) => this.#pulse.probe(peer),
+      cut: (peer) => this.#links.drop(peer, peerSilent()),
+      redial: () => this.#dialler.dispatch({ kind: 'jumped' })
+    })
+  }
+
+  #createSwim(): SwimLoop {
+    return new SwimLoop(
+      {
+        ...this.#deps,
+        log: this.#log,
+        tasks: this.#tasks,
+        rpc: this.#rpc,
+        meshId: () => this.meshId(),
+        service: MESH_SERVICE,
+        versionOf: (peer) => this.#links.serving(peer)?.version ?? null,
+        isMember: (id): id is NodeId => this.#roster.isMember(id) && id !== this.nodeId,
+        onChange: (peer) => this.#table.changed(peer)
+      },
+      { generation: this.#options.incarnation.generation }
+    )
+  }
+
+  // Life
+
+  /** Listens, and begins to look for the members of the mesh that the store remembers, if any. */
+  async start(): Promise<void> {
+    if (this.#phase !== 'new') throw new MeshError('MESH_STOPPED', 'Cannot start a mesh twice')
+    this.#phase = 'running'
+    await this.#roster.load()
+    await this.#door.load()
+    await this.#book.load()
+    await this.#links.load()
+    await this.#outbox.load()
+    await this.#deps.network.start(this.#acceptor())
+    this.#pulse.start()
+    this.#membershipChanged()
+  }
+
+  /** Says farewell, ends all that runs, and closes the network. Idempotent. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async #stop(): Promise<void> {
+    const wasRunning = this.#phase === 'running'
+    this.#phase = 'stopped'
+    if (wasRunning) await this.#pulse.sayFarewell()
+    await this.#tasks.stop(new MeshError('MESH_STOPPED', 'The mesh has stopped'))
+    this.#rpc.stop()
+    await this.#deps.network.stop()
+    await this.#documents.save().catch((error: unknown) => {
+      this.#log.warn('could not save replicas', { error: String(error) }) // They are pulled again.
+    })
+    this.#documents.close()
+    this.#listeners.clear()
+  }
+
+  // Membership
+
+  /**
+   * Founds a mesh of one. Does nothing where this node is in a mesh already.
+   * @throws whatever the ledger or the store rejects with; then there is no mesh
+   */
+  async found(): Promise<MeshId> {
+    this.#checkRunning()
+    return this.#entrance.found()
+  }
+
+  /**
+   * Joins the mesh of an invite. A node alone in a mesh of its own leaves that one for it.
+   * @throws MeshError `MESH_ALREADY_MEMBER`, `MESH_INVITE_*`, `MESH_NAME_TAKEN`, `MESH_WRONG_MESH`,
+   *   `MESH_INVITER_UNREACHABLE`, and others of errors.ts; then nothing has changed
+   */
+  async join(line: string, signal: AbortSignal): Promise<JoinOutcome> {
+    this.#checkRunning()
+    return this.#entrance.join(line, AbortSignal.any([signal, this.#tasks.signal]))
+  }
+
+  /** @throws MeshError `MESH_NO_MESH`, `MESH_NOT_ADMIN`, `MESH_LIMIT_REACHED` */
+  async invite(terms: InviteTerms): Promise<IssuedInvite> {
+    this.#checkRunning()
+    const invite = await this.#door.makeInvite(terms)
+    const mesh = this.meshId()
+    if (mesh === null) throw new MeshError('MESH_NO_MESH', 'Cannot invite: no mesh yet')
+    const { inviteId, secret, expiresAt, role, uses } = invite
+    const addresses = this.#addresses().slice(0, INVITE_ADDRESSES_MAX)
+    const inviter = this.nodeId
+    const line = formatInvite({
+      meshId: mesh,
+      inviter,
+      addresses,
+      inviteId,
+      secret,
+      expiresAt,
+      role
+    })
+    return { line, expiresAt, uses }
+  }
+
+  meshId(): MeshId | null {
+    return this.#mesh
+  }
+
+  /** The name of this node in its mesh, or the one it would found a mesh with. */
+  get name(): string {
+    return this.#roster.member(this.nodeId)?.name ?? this.#options.name
+  }
+
+  isMember(id: NodeId): boolean {
+    return this.#roster.isMember(id)
+  }
+
+  /** The signed statements that count: what makes the keys of members theirs. For proofs and exports. */
+  statements(): readonly Uint8Array[] {
+    return this.#roster.statements()
+  }
+
+  members(): readonly Member[] {
+    return [...(this.#roster.membership?.members.values() ?? [])]
+  }
+
+  /**
+   * A member, this node included, by its name, its node id or a unique prefix of that, with check digits
+   * or without.
+   * @throws MeshError `MESH_NODE_ID_MISTYPED`: the check digits say that another id was meant
+   */
+  member(idOrPrefixOrName: string): Member | null {
+    return findMember(this.members(), idOrPrefixOrName)
+  }
+
+  /** What people call a node: its name, also when it has gone, or the start of its id. */
+  nameOf(id: string): string {
+    const { members, departed } = this.#roster.membership ?? {}
+    return members?.get(id)?.name ?? departed?.get(id)?.name ?? id.slice(0, 16)
+  }
+
+  status(): MeshStatus {
+    return {
+      meshId: this.meshId(),
+      members: this.members().length,
+      connected: this.#links.servingPeers().length,
+      refused: this.#identity.evicted ?? this.#identity.refused,
+      warning: this.#identity.warning
+    }
+  }
+
+  // Peers
+
+  /** 0 while this machine answers in time; up to 8 as it gets too busy to judge others. */
+  healthScore(): number {
+    return this.#swim.healthScore
+  }
+
+  /** Every member as this node sees it, itself first. */
+  peers(): readonly PeerView[] {
+    const own = this.#roster.member(this.nodeId)
+    const others = this.#table.views().toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    return own === null ? others : [this.#selfView(own), ...others]
+  }
+
+  peer(id: NodeId): PeerView | null {
+    return this.#table.view(id)
+  }
+
+  /** Called when a member's state or connection changes, and when one is added. */
+  onPeerChange(listener: (peer: PeerView) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  // Services
+
+  get rpc(): RpcClient {
+    return this.#rpc
+  }
+
+  get rows(): Rows {
+    return this.#documents
+  }
+
+  /** Offers a service to the other members. @throws WeaverError `MESH_SERVICE_TAKEN` */
+  serve(service: RpcService): void {
+    this.#rpc.serve(service)
+    const protocol = this.#protocolOf(service.name)
+    if (protocol !== null) this.#deps.network.handle([protocol])
+  }
+
+  /** Tells every connected member now what the next pulse would: for news that should not wait. */
+  pulseNow(): void {
+    this.#pulse.send(this.#links.servingPeers())
+  }
+
+  // Inside
+
+  /** All that follows from a new set of members (X3). */
+  #membershipChanged(): void {
+    const membership = this.#roster.membership
+    if (this.#phase !== 'running') return
+    if (this.#mesh !== (membership?.meshId ?? null)) this.#switchMesh(membership)
+    this.#identity.membershipChanged(membership)
+    const others = [...(membership?.members.values() ?? [])].filter(({ nodeId: peer }) =>
+      this.#isPeer(peer)
+    )
+    this.#swim.setMembers(others.map(({ nodeId: peer }) => peer))
+    this.#table.setMembers(others, membership?.departed ?? new Map())
+    for (const { nodeId: peer } of others) {
+      if (!this.#dialler.has(peer)) this.#dialler.dispatch({ kind: 'added', peer })
+    }
+    for (const peer of this.#dialler.peers()) {
+      if (!this.#isPeer(peer)) this.#release(peer, membership)
+    }
+    this.#documents.retainMembers()
+    this.#tasks.run('outbox', () => this.#outbox.retain((peer) => this.#isPeer(peer)))
+    if (this.#roster.contested().length > 0) {
+      this.#tasks.run('keep evicted nodes out', () => this.#council.carryOn())
+    }
+    this.pulseNow()
+  }
+
+  /** Whether `id` is somebody else whom we talk to: nobody is, once we are out ourselves. */
+  #isPeer(id: NodeId): boolean {
+    return id !== this.nodeId && this.isMember(id) && this.isMember(this.nodeId)
+  }
+
+  /** Ends all that we have with a node that is no member: an evicted one at once. */
+  #release(peer: NodeId, membership: Membership | null): void {
+    this.#dialler.dispatch({ kind: 'removed', peer })
+    const cut = (): void =>
+      this.#links.drop(peer, new MeshError('MESH_NOT_MEMBER', 'Cut: not a member any more'))
+    if (membership?.departed.get(peer)?.kind !== 'left') return cut()
+    // It waits for our word that we have heard it.
+    this.#tasks.run('farewell', async (signal) => {
+      await this.#deps.clock.sleep(FAREWELL_TIMEOUT_MS, signal)
+      if (!this.#isPeer(peer)) cut()
+    })
+  }
+
+  #switchMesh(membership: Membership | null): void {
+    const { network } = this.#deps
+    if (this.#mesh !== null) network.unhandle(this.#protocols(this.#mesh))
+    this.#mesh = membership?.meshId ?? null
+    network.paths?.announce(this.#mesh === null ? null : lanTag(this.#mesh))
+    if (this.#mesh === null) return this.#documents.shut()
+    network.handle(this.#protocols(this.#mesh))
+    this.#documents.open(this.#mesh)
+    this.#publishAddresses()
+  }
+
+  #protocols(mesh: MeshId): readonly string[] {
+    const services = this.#rpc.services.map((service) => serviceProtocol(mesh, service))
+    return [JOIN_PROTOCOL, helloProtocol(mesh), ...services]
+  }
+
+  #protocolOf(service: string): string | null {
+    return this.#mesh === null ? null : serviceProtocol(this.#mesh, service)
+  }
+
+  /** The gater's questions (X1). */
+  #acceptor(): ConnectionAcceptor {
+    const isOpenToStrangers = (): boolean => this.#door.isOpen() && this.#links.hasRoomForStranger()
+    return {
+      admits: (peer, direction) => {
+        if (this.#phase !== 'running' || peer === this.nodeId) return false
+        if (this.#isPeer(peer)) return true
+        return direction === 'outbound' ? peer === this.#entrance.target : isOpenToStrangers()
+      },
+      admitsStream: (peer, protocol) => {
+        if (this.#isPeer(peer)) return true // Unknown protocols are refused by the network itself.
+        return protocol === JOIN_PROTOCOL && this.#door.isOpen()
+      },
+      connected: (connection) => this.#links.connected(connection),
+      found: (peer, addresses) => {
+        if (!this.#isPeer(peer)) return
+        if (this.#book.hinted(peer, addresses)) this.paths.changed()
+        if (this.#links.serving(peer) === null) this.#dialler.dispatch({ kind: 'hint', peer })
+      }
+    }
+  }
+
+  async #connect(peer: NodeId, signal: AbortSignal): Promise<void> {
+    const addresses = this.paths.dialAddresses(peer)
+    if (addresses.length === 0 || this.#links.serving(peer) !== null) return
+    await this.#reach({ nodeId: peer, addresses }, signal)
+  }
+
+  /** Dials and greets; the connection serves then, unless one that is as good does. */
+  async #reach(target: DialTarget, signal: AbortSignal): Promise<void> {
+    const connection = await this.#links.dial(this.#deps.network, target, signal)
+    await this.#links.greet(connection, signal)
+    this.#book.reached(target.nodeId, connection.remoteAddress)
+    await this.#book.save([target.nodeId])
+  }
+
+  #linksOwner(): LinksOwner {
+    return {
+      meshId: () => this.meshId(),
+      isMember: (peer) => this.#isPeer(peer),
+      ownHello: (mesh) => this.#identity.hello(mesh, this.name, this.#addresses()),
+      challenge: (peer, nonce) => this.#pulse.challenge(peer, nonce),
+      answerJoin: (peer, stream) => this.#door.answer(peer, stream, this.#tasks.signal),
+      onUp: (link, hello) => this.#up(link, hello),
+      onDown: (peer, isClosed) => this.#down(peer, isClosed),
+      onDuplicate: (peer, refused, claim) => this.#identity.refusedPeer(peer, refused, claim),
+      onRefused: (by, error, nonce) => {
+        if (this.#identity.wasRefused(by, error, nonce)) this.#dialler.dispatch({ kind: 'halted' })
+      }
+    }
+  }
+
+  #pulseOwner(): PulseOwner {
+    return {
+      connectedPeers: () => this.#links.servingPeers(),
+      vector: () => encodeVector(this.#documents.vector()),
+      compare: (peer, vector) => this.#sync.compare(peer, vector),
+      measured: (peer, rttMs) => this.#heard(peer, rttMs),
+      silent: (peer) => this.#links.drop(peer, peerSilent()),
+      farewell: (peer, body) => this.#swim.heardFarewell(peer, body),
+      farewellBody: () => ({ left: this.#swim.farewell() }),
+      swim: (peer, body) => this.#swim.receive(peer, body),
+      claim: (nonce) => this.#identity.claim(nonce),
+      duplicated: (by) => this.#identity.wasDuplicated(by),
+      delivered: (peer, body) => this.#outbox.serve(peer, body),
+      ticked: () => {
+        for (const peer of this.#links.servingPeers()) this.#outbox.flush(peer)
+        this.#table.tick()
+        this.paths.tick()
+        this.#publishAddresses()
+      },
+      jumped: () => this.paths.shaken()
+    }
+  }
+
+  #up(link: Link, hello: Hello): void {
+    const { peer } = link
+    this.#dialler.dispatch({ kind: 'connected', peer })
+    this.#learn(peer, hello.addresses)
+    this.#book.seen(peer, this.#deps.clock.wall())
+    this.#table.setLink(peer, link)
+    this.#swim.connected(peer)
+    this.#table.changed(peer)
+    this.#sync.connected(peer)
+    this.#pulse.send([peer])
+    this.paths.tick()
+    this.#outbox.flush(peer)
+    this.#log.info('connected', { peer, name: this.nameOf(peer) })
+  }
+
+  #down(peer: NodeId, isClosed: boolean): void {
+    this.#log.info('disconnected', { peer, name: this.nameOf(peer) })
+    this.#book.seen(peer, this.#deps.clock.wall())
+    this.#tasks.run('save address', () => this.#book.save([peer]))
+    this.#sync.lost(peer)
+    this.#table.setLink(peer, null)
+    this.#swim.lost(peer, isClosed)
+    this.#table.changed(peer)
+    this.#dialler.lost(peer)
+  }
+
+  #heard(peer: NodeId, rttMs: number): void {
+    this.#table.measured(peer, rttMs)
+    this.#book.seen(peer, this.#deps.clock.wall())
+  }
+
+  /** A node's own word, in its own document, about where it listens: a hint of life. */
+  #documentChanged(node: NodeId): void {
+    if (node === this.nodeId) return
+    const row = this.#documents.get(node, ADDRESS_SECTION, ADDRESS_KEY)
+    if (this.#learn(node, readAddressList(row)))
+      this.#dialler.dispatch({ kind: 'hint', peer: node })
+  }
+
+  #learn(peer: NodeId, addresses: readonly string[]): boolean {
+    if (peer === this.nodeId || !this.#book.stated(peer, addresses)) return false
+    this.paths.changed()
+    this.#tasks.run('save address', () => this.#book.save([peer]))
+    return true
+  }
+
+  async #remember(known: ReadonlyMap<string, readonly string[]>): Promise<void> {
+    const peers: NodeId[] = []
+    for (const [id, addresses] of known) {
+      if (id === this.nodeId || addresses.length === 0 || !isNodeId(id)) continue
+      this.#book.learn(id, addresses)
+      peers.push(id)
+    }
+    await this.#book.save(peers)
+  }
+
+  #publishAddresses(): void {
+    if (this.#mesh === null) return
+    this.#documents.put(ADDRESS_SECTION, ADDRESS_KEY, [...this.#addresses()])
+  }
+
+  #addresses(): readonly string[] {
+    // The network lists first what others can use: a list that is cut loses loopback.
+    return this.#deps.network.addresses().map(withoutPeer).slice(0, ADDRESSES_PER_PEER_MAX)
+  }
+
+  #knownAddresses(): Cbor {
+    return { ...this.#book.all(), [this.nodeId]: this.#addresses() }
+  }
+
+  #selfView(own: Member): PeerView {
+    const { generation } = this.#options.incarnation
+    return selfView(own, { addresses: this.#addresses(), generation }, this.#deps.clock)
+  }
+
+  #peerChanged(peer: PeerView): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(peer)
+      } catch (error) {
+        this.#log.error('a listener of peers failed', { error: String(error) })
+      }
+    }
+  }
+
+  #checkRunning(): void {
+    if (this.#phase === 'running') return
+    throw new MeshError('MESH_STOPPED', 'Cannot do this: the mesh is not running')
+  }
+}
+
+/** Builds the mesh of one node. It does nothing before `start()`. */
+export function createMesh(deps: MeshDeps, options: MeshOptions): Mesh {
+  return new Mesh(deps, options)
+}
+
+function serviceProtocol(mesh: MeshId, service: string): string {
+  return `/weft/${mesh.slice(0, 16)}/${service}/1`
+}
+
+function isNodeId(text: string): text is NodeId {
+  try {
+    return checkedNodeId(text) === text
+  } catch {
+    return false // An inviter's answer may contain anything.
+  }
+}

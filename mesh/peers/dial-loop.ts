@@ -1,0 +1,76 @@
+// Carries out what the dialler decides: dials, and one timer for the next decision.
+
+import { millis } from '../../core/index.ts'
+import type { Clock, Logger, NodeId, Prng } from '../../core/index.ts'
+import type { Tasks } from '../tasks.ts'
+import { decideDials, INITIAL_DIALLER } from './dialler.ts'
+import type { DialEvent, DiallerState } from './dialler.ts'
+
+export interface DialLoopDeps {
+  readonly clock: Clock
+  readonly prng: Prng
+  readonly log: Logger
+  readonly tasks: Tasks
+  /** Dials and greets. Resolves when the connection serves (or another one does), else rejects. */
+  readonly connect: (peer: NodeId, signal: AbortSignal) => Promise<void>
+}
+
+const JITTER_STEPS = 1024
+
+export class DialLoop {
+  readonly #deps: DialLoopDeps
+  #state: DiallerState = INITIAL_DIALLER
+  #timer: AbortController | null = null
+
+  constructor(deps: DialLoopDeps) {
+    this.#deps = deps
+  }
+
+  has(peer: NodeId): boolean {
+    return this.#state.peers.has(peer)
+  }
+
+  peers(): readonly NodeId[] {
+    return [...this.#state.peers.keys()]
+  }
+
+  lost(peer: NodeId): void {
+    this.dispatch({ kind: 'lost', peer, jitter: this.#jitter() })
+  }
+
+  dispatch(event: DialEvent): void {
+    const { clock, tasks } = this.#deps
+    const now = clock.now()
+    const { state, dial, wakeAt } = decideDials(this.#state, event, now)
+    this.#state = state
+    this.#timer?.abort()
+    this.#timer = null
+    for (const peer of dial) tasks.run('dial', (signal) => this.#dial(peer, signal))
+    if (wakeAt === null || tasks.signal.aborted) return
+    const timer = new AbortController()
+    this.#timer = timer
+    const signal = AbortSignal.any([timer.signal, tasks.signal])
+    tasks.run('dial timer', async () => {
+      try {
+        await clock.sleep(millis(wakeAt - now), signal)
+      } catch {
+        return // Another decision has set another timer, or we stop.
+      }
+      this.dispatch({ kind: 'tick' })
+    })
+  }
+
+  async #dial(peer: NodeId, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#deps.connect(peer, signal)
+    } catch (error) {
+      this.#deps.log.debug('a dial failed', { peer, error: String(error) })
+    }
+    // After a success the peer is `connected` already, and this changes nothing (D1 either way).
+    this.dispatch({ kind: 'failed', peer, jitter: this.#jitter() })
+  }
+
+  #jitter(): number {
+    return this.#deps.prng.below(JITTER_STEPS) / JITTER_STEPS
+  }
+}

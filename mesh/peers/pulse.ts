@@ -1,0 +1,241 @@
+// Once a second to every connected member: we are here, this is our load, these are the statements and
+// documents we have. The answer gives the round trip; what differs is then pulled. One service, `mesh`,
+// carries this and the other small things that members say to each other.
+
+import type { Cbor, Clock, Logger, NodeId } from '../../core/index.ts'
+import { equalBytes } from '../../core/index.ts'
+import { fieldsOf } from '../exchange.ts'
+import {
+  CLOCK_JUMP_MS,
+  FAREWELL_TIMEOUT_MS,
+  INCUMBENT_PROBE_MS,
+  PULSE_INTERVAL_MS,
+  PULSE_TIMEOUT_MS,
+  STATEMENTS_MAX,
+  SYNC_TIMEOUT_MS
+} from '../limits.ts'
+import type { Roster } from '../membership/roster.ts'
+import { DELIVER_METHOD } from '../outbox/outbox.ts'
+import type { PulseSource } from '../ports.ts'
+import type { RpcClient, RpcRequest, RpcService } from '../rpc/index.ts'
+import type { Tasks } from '../tasks.ts'
+import { SWIM_METHOD } from './swim-loop.ts'
+
+export const MESH_SERVICE = 'mesh'
+
+export interface PulseDeps {
+  readonly clock: Clock
+  readonly log: Logger
+  readonly tasks: Tasks
+  readonly rpc: RpcClient
+  readonly roster: Roster
+  readonly source: PulseSource
+}
+
+export interface PulseOwner {
+  connectedPeers(): readonly NodeId[]
+  /** Our documents' positions, for everybody. */
+  vector(): Cbor
+  /** A peer's: repair what differs. */
+  compare(peer: NodeId, vector: unknown): void
+  measured(peer: NodeId, rttMs: number): void
+  /** The peer did not answer, twice: its connection is of no use. */
+  silent(peer: NodeId): void
+  farewell(peer: NodeId, body: unknown): void
+  /** What this node says when it goes. */
+  farewellBody(): Cbor
+  /** A message of the failure detector. */
+  swim(peer: NodeId, body: unknown): void
+  /** Our signed word that this run answers to `nonce`. */
+  claim(nonce: unknown): Cbor
+  /** The peer refused a second kernel with our key. */
+  duplicated(by: NodeId): void
+  /** A delivery of the peer's outbox: the answer says how far it was taken in. */
+  delivered(peer: NodeId, body: unknown): Promise<Cbor>
+  /** After each interval's pulses are sent. */
+  ticked(): void
+  /** The machine slept, or its clock was set. */
+  jumped(): void
+}
+
+export class Pulse {
+  readonly service: RpcService
+  readonly #deps: PulseDeps
+  readonly #owner: PulseOwner
+  readonly #underWay = new Set<NodeId>()
+  readonly #pulling = new Set<NodeId>()
+
+  constructor(deps: PulseDeps, owner: PulseOwner) {
+    this.#deps = deps
+    this.#owner = owner
+    this.service = { name: MESH_SERVICE, serve: (request) => this.#serve(request) }
+  }
+
+  start(): void {
+    this.#deps.tasks.run('pulse', (signal) => this.#beat(signal))
+  }
+
+  /** Sends a pulse to `peers` now, but to those that have not answered the last one. */
+  send(peers: readonly NodeId[]): void {
+    const waiting = peers.filter((peer) => !this.#underWay.has(peer))
+    if (waiting.length === 0) return
+    const { roster, source, tasks } = this.#deps
+    const value = source.collect()
+    const body = { v: 1, value, members: roster.digest, documents: this.#owner.vector() }
+    for (const peer of waiting) {
+      this.#underWay.add(peer) // Before the first await: one pulse per peer at a time.
+      tasks.run('pulse', async () => {
+        try {
+          await this.#sendOne(peer, body)
+        } finally {
+          this.#underWay.delete(peer)
+        }
+      })
+    }
+  }
+
+  /** Whether `peer` answers quickly, and its signed word for `nonce` if it gives one. */
+  async challenge(
+    peer: NodeId,
+    nonce: Uint8Array
+  ): Promise<{ readonly isThere: boolean; readonly claim: Uint8Array | null }> {
+    const options = { signal: this.#deps.tasks.signal, timeoutMs: INCUMBENT_PROBE_MS }
+    try {
+      const answer = await this.#deps.rpc.call(peer, MESH_SERVICE, 'prove', { nonce }, options)
+      const { claim } = fieldsOf(answer)
+      return { isThere: true, claim: claim instanceof Uint8Array ? claim : null }
+    } catch {
+      return { isThere: false, claim: null }
+    }
+  }
+
+  /** Whether `peer` answers a small question quickly. */
+  async probe(peer: NodeId): Promise<boolean> {
+    const options = { signal: this.#deps.tasks.signal, timeoutMs: INCUMBENT_PROBE_MS }
+    try {
+      await this.#deps.rpc.call(peer, MESH_SERVICE, 'ping', null, options)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /** Tells everybody that we go, and does not wait long for an answer. */
+  async sayFarewell(): Promise<void> {
+    const options = { timeoutMs: FAREWELL_TIMEOUT_MS }
+    const body = this.#owner.farewellBody()
+    const calls = this.#owner
+      .connectedPeers()
+      .map((peer) => this.#deps.rpc.call(peer, MESH_SERVICE, 'farewell', body, options))
+    await Promise.allSettled(calls)
+  }
+
+  async #beat(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#deps
+    for (;;) {
+      const now = clock.now()
+      const wall = clock.wall()
+      await clock.sleep(PULSE_INTERVAL_MS, signal)
+      // A stopped process wakes late; a sleeping machine's wall clock runs ahead of its monotonic one.
+      const late = clock.now() - now - PULSE_INTERVAL_MS
+      const drift = Math.abs(clock.wall() - wall - (clock.now() - now))
+      if (Math.max(late, drift) > CLOCK_JUMP_MS) {
+        log.info('the clock jumped: the machine slept or was stopped', {
+          ms: Math.max(late, drift)
+        })
+        this.#owner.jumped()
+      }
+      this.send(this.#owner.connectedPeers())
+      this.#owner.ticked()
+    }
+  }
+
+  async #sendOne(peer: NodeId, body: Cbor): Promise<void> {
+    const { clock, rpc, tasks } = this.#deps
+    const sentAt = clock.now()
+    try {
+      const options = { signal: tasks.signal, timeoutMs: PULSE_TIMEOUT_MS }
+      await rpc.call(peer, MESH_SERVICE, 'pulse', body, options)
+      this.#owner.measured(peer, clock.now() - sentAt)
+    } catch {
+      if (tasks.signal.aborted || !this.#owner.connectedPeers().includes(peer)) return
+      // It may be we who were stopped: the answer gets one more, short chance.
+      if (!(await this.probe(peer)) && !tasks.signal.aborted) this.#owner.silent(peer)
+    }
+  }
+
+  async #serve(request: RpcRequest): Promise<Cbor> {
+    const { peer, method, body } = request
+    switch (method) {
+      case 'pulse':
+        this.#receive(peer, body)
+        return null
+      case 'statements':
+        return { statements: this.#deps.roster.statements(idsIn(body)) }
+      case 'farewell':
+        this.#owner.farewell(peer, body)
+        return null
+      case SWIM_METHOD:
+        this.#owner.swim(peer, body)
+        return null
+      case 'prove':
+        return this.#owner.claim(fieldsOf(body)['nonce'])
+      case 'statement':
+        await this.#absorb(peer, [fieldsOf(body)['statement']])
+        return null
+      case DELIVER_METHOD:
+        return this.#owner.delivered(peer, body)
+      case 'duplicate':
+        this.#owner.duplicated(peer)
+        return null
+      default:
+        return null // `ping`, and what a later version may say: an answer is all there is to it.
+    }
+  }
+
+  #receive(peer: NodeId, body: unknown): void {
+    const { v, value, members, documents } = fieldsOf(body)
+    if (v !== 1) return
+    try {
+      this.#deps.source.receive(peer, value)
+    } catch (error) {
+      this.#deps.log.warn('could not take in a pulse', { peer, error: String(error) })
+    }
+    const { roster, tasks } = this.#deps
+    const isSame = members instanceof Uint8Array && equalBytes(members, roster.digest)
+    if (!isSame && !this.#pulling.has(peer)) {
+      this.#pulling.add(peer)
+      tasks.run('pull statements', () => this.#pullStatements(peer))
+    }
+    this.#owner.compare(peer, documents)
+  }
+
+  async #pullStatements(peer: NodeId): Promise<void> {
+    const { roster, rpc, tasks, log } = this.#deps
+    try {
+      const options = { signal: tasks.signal, timeoutMs: SYNC_TIMEOUT_MS }
+      const have = { have: roster.ids() }
+      const answer = await rpc.call(peer, MESH_SERVICE, 'statements', have, options)
+      const { statements } = fieldsOf(answer)
+      if (Array.isArray(statements)) await this.#absorb(peer, statements)
+    } catch (error) {
+      log.debug('could not pull statements', { peer, error: String(error) })
+    } finally {
+      this.#pulling.delete(peer)
+    }
+  }
+
+  async #absorb(peer: NodeId, statements: readonly unknown[]): Promise<void> {
+    const bytes = statements
+      .slice(0, STATEMENTS_MAX)
+      .filter((each): each is Uint8Array => each instanceof Uint8Array)
+    const fresh = await this.#deps.roster.absorb(bytes)
+    if (fresh > 0) this.#deps.log.info('learned of members', { from: peer, statements: fresh })
+  }
+}
+
+function idsIn(body: unknown): ReadonlySet<string> {
+  const { have } = fieldsOf(body)
+  if (!Array.isArray(have)) return new Set()
+  return new Set(have.slice(0, STATEMENTS_MAX).filter((each) => typeof each === 'string'))
+}

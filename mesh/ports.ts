@@ -1,0 +1,179 @@
+// What the mesh needs from outside. The real network is libp2p-host.ts; the simulator has its own.
+
+import type { Cbor, NodeId, WeaverError } from '../core/index.ts'
+
+/** Who began a connection: `inbound` is one that the peer dialled. */
+export type Direction = 'inbound' | 'outbound'
+
+/** Whom to dial, and where. Addresses are multiaddrs, with or without the trailing `/p2p/<nodeId>`. */
+export interface DialTarget {
+  readonly nodeId: NodeId
+  readonly addresses: readonly string[]
+}
+
+/**
+ * Encrypted, authenticated connections between nodes. `peer` of every connection is proven by the
+ * handshake, never claimed. Nothing dials, retries or remembers by itself: that is the caller's work.
+ */
+export interface Network {
+  readonly self: NodeId
+
+  /**
+   * Listens, and answers until `stop`. To be called once.
+   * @throws WeaverError `MESH_LISTEN_FAILED`, naming the address that could not be had
+   */
+  start(acceptor: ConnectionAcceptor): Promise<void>
+
+  /** Concrete multiaddrs that others may dial, each with `/p2p/<self>`. Empty unless started. */
+  addresses(): readonly string[]
+
+  /**
+   * Adds protocols to those that this node answers, from this call on and before `start` too. A peer
+   * that opens any other protocol is refused, whatever the acceptor says.
+   */
+  handle(protocols: readonly string[]): void
+
+  /** Takes protocols back. Streams that are open stay open. */
+  unhandle(protocols: readonly string[]): void
+
+  /**
+   * Makes a new connection, also where one to this peer is open. The acceptor is asked, and told of it
+   * by `connected`, before the promise resolves.
+   * @throws WeaverError `MESH_DIAL_FAILED` (retry later): no address answered, or another node did, or
+   *   either side's acceptor refused; `MESH_DIAL_ABORTED` when `signal` aborted
+   */
+  dial(target: DialTarget, signal: AbortSignal): Promise<Connection>
+
+  /** Closes the listeners and all connections. Idempotent. */
+  stop(): Promise<void>
+
+  /** What a real network can do besides; a simulated one, where all paths are alike, leaves it out. */
+  readonly paths?: NetworkPaths
+}
+
+/** Ways to a peer other than an address that is known. None of these throws, but for `reserve`. */
+export interface NetworkPaths {
+  /**
+   * Looks, cheaply, at the machine's interfaces and at the host itself; to be called about once a second.
+   * Restarts the host where that is the remedy: its connections then close like any others.
+   * @returns whether the addresses of this machine have changed since the last call
+   */
+  refresh(): boolean
+
+  /**
+   * Makes this node known on the LAN under `tag`, and reports others there by `found`; null ends it.
+   * The newest call counts.
+   */
+  announce(tag: string | null): void
+
+  /**
+   * Asks the peer of `connection` to relay connections to this node for the next hour. Ends early with
+   * the connection. Not retried.
+   * @throws WeaverError `MESH_RELAY_FAILED` (retry later)
+   */
+  reserve(connection: Connection, signal: AbortSignal): Promise<void>
+
+  /** What this machine and its LAN allow, within NETCHECK_TIMEOUT_MS. */
+  survey(signal: AbortSignal): Promise<NetworkSurvey>
+}
+
+export interface NetworkSurvey {
+  /** Addresses of this machine that could be dialled over IPv6 from elsewhere. */
+  readonly ipv6: readonly string[]
+  /** Whether our own multicast comes back to us; null where it was not asked. */
+  readonly multicast: boolean | null
+  /** Whether a router offers to open ports (UPnP). */
+  readonly upnp: boolean
+  /** Dials on the LAN that the system itself refused: macOS does so without its permission. */
+  readonly lanRefusals: number
+  readonly platform: string
+}
+
+/** What the mesh answers when the network asks. None of these may throw, and all are synchronous. */
+export interface ConnectionAcceptor {
+  /** Asked right after the handshake, for both directions, before any byte reaches anybody. */
+  admits(peer: NodeId, direction: Direction): boolean
+
+  /**
+   * Whether `peer` may open `protocol` here. Asked for each incoming stream before its first byte is
+   * delivered; a stranger may open the join protocol alone, and only while an invite is open.
+   */
+  admitsStream(peer: NodeId, protocol: string): boolean
+
+  /**
+   * A connection is up, either direction. `onStream` is to be called before this returns: a stream
+   * that arrives where nobody listens is aborted.
+   */
+  connected(connection: Connection): void
+
+  /** Somebody on the LAN claims that `peer` listens at `addresses`: a hint, which anybody can forge. */
+  found?(peer: NodeId, addresses: readonly string[]): void
+}
+
+/** One connection to one peer. There may be several to the same peer at a time. */
+export interface Connection {
+  readonly peer: NodeId
+  readonly direction: Direction
+  /** The multiaddr at the other end, for people and for remembering; ends in `/p2p/<peer>`. */
+  readonly remoteAddress: string
+
+  /**
+   * Opens a stream. Resolves when the peer has agreed to the protocol.
+   * @throws WeaverError `MESH_STREAM_REFUSED`: the peer does not answer this protocol, or not for us;
+   *   `MESH_CONNECTION_CLOSED` (retry later): the connection broke
+   */
+  openStream(protocol: string, signal: AbortSignal): Promise<ByteStream>
+
+  /** The one listener for streams that the peer opens. A second call replaces the first. */
+  onStream(listener: (protocol: string, stream: ByteStream) => void): void
+
+  /** Ends every stream as by its `end()`, within a bounded time, then the connection. */
+  close(): Promise<void>
+  /** Cuts it now. Its streams fail. */
+  abort(reason: WeaverError): void
+  /** Resolves, never rejects, when the connection is gone for whatever reason. */
+  readonly closed: Promise<void>
+}
+
+/**
+ * A reliable, ordered, two-way sequence of bytes. Chunk borders mean nothing. Both sides hold a bounded
+ * number of bytes: a writer waits for a reader that does not read.
+ */
+export interface ByteStream {
+  /**
+   * Sends bytes, and resolves when there is room for more, so await it before the next write. Calls
+   * keep their order. `bytes` belong to the stream from here on: do not change them.
+   * @throws WeaverError `MESH_STREAM_CLOSED`: ended, aborted, or the connection broke
+   */
+  write(bytes: Uint8Array): Promise<void>
+
+  /**
+   * What the peer writes, up to its `end()`. To be iterated once. Throws WeaverError
+   * `MESH_STREAM_CLOSED` when the stream is cut before that. Leaving the loop early aborts the stream.
+   */
+  readonly chunks: AsyncIterable<Uint8Array>
+
+  /** No more writes from this side; what was written still arrives. Idempotent, and never throws. */
+  end(): Promise<void>
+
+  /** Drops both directions now: the peer's reads and writes fail. Idempotent. */
+  abort(reason: WeaverError): void
+}
+
+/** Where the mesh records what it does to its membership, before it does it. */
+export interface MeshLedger {
+  /**
+   * Decides and records one act. Durable once resolved; the act follows only then. Retries nothing; calls
+   * may overlap. Any rejection, `GOVERNANCE_DENIED` for one, means that the act does not happen. Kinds:
+   * `mesh.created`, `mesh.joined`, `mesh.admitted`, `mesh.refused`.
+   */
+  record(kind: string, subject: string, payload: Cbor): Promise<void>
+}
+
+/** What the node tells every connected member once a second, and hears from each. */
+export interface PulseSource {
+  /** A small value (under 16 KiB): load, samples, lane heads. Never throws. */
+  collect(): Cbor
+  /** What `peer` collected. Not validated: it comes from a peer. Should not throw. */
+  receive(peer: NodeId, value: unknown): void
+}

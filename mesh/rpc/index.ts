@@ -1,0 +1,5 @@
+// What the rest of the mesh uses of RPC.
+
+export { RpcNode } from './rpc-node.ts'
+export type { RpcNodeDeps } from './rpc-node.ts'
+export type { RpcCall, RpcCallOptions, RpcClient, RpcRequest, RpcService } from './types.ts'

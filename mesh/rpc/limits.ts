@@ -1,0 +1,45 @@
+// Every bound and default of an RPC session. Both ends run the same figures: they are part of
+// version 1 of the protocol.
+
+import { millis } from '../../core/index.ts'
+import type { Millis } from '../../core/index.ts'
+
+/** Payload of one frame on the wire: 0.4 ms at the 150 MB/s of one connection, so control never waits long. */
+export const CHUNK_BYTES_MAX: number = 64 * 1024
+/** One request or result, cut into chunks on the wire. Larger things go through the call's channel. */
+export const MESSAGE_BYTES_MAX: number = 4 * 1024 * 1024
+export const METHOD_LENGTH_MAX = 255
+
+/** Bytes one direction of one call may have on the way or unread, to begin with: 10 MB/s x 25 ms. */
+export const CHANNEL_WINDOW_BYTES: number = 256 * 1024
+/** What the window may grow to while its reader keeps up: 20 MB/s x 100 ms. As a yamux stream's. */
+export const CHANNEL_WINDOW_BYTES_MAX: number = 2 * 1024 * 1024
+/** By how much all windows of one session may have grown: eight calls at their largest. */
+export const WINDOW_GROWTH_BYTES_MAX: number = 16 * 1024 * 1024
+/** What a chunk costs of the window beside its bytes: so many empty frames are as bounded as large ones. */
+export const CHANNEL_CHUNK_COST = 32
+/** One frame of a channel. Four chunks with their cost fit the window, or a frame could never complete. */
+export const CHANNEL_FRAME_BYTES_MAX: number = 240 * 1024
+/** A sender waits from here on: one chunk under way and one ready is all that the writer can use. */
+export const CHANNEL_QUEUED_BYTES_MAX: number = 128 * 1024
+
+/** Calls under way on one session. 20 times what saturates a connection (50). */
+export const CALLS_PENDING_MAX = 1024
+/** Requests being served on one session, in bytes; eight of the largest. */
+export const REQUEST_BYTES_MAX: number = 32 * 1024 * 1024
+/** Answers that wait for a slow caller. Above, its next requests are not even read. */
+export const QUEUED_BYTES_MAX: number = 8 * 1024 * 1024
+/**
+ * One write to the stream ends at the frame that reaches this: one chunk, or some hundred small frames. Kept
+ * under the 128 KiB from which the allocator maps fresh pages for every write: 10 % less CPU per byte.
+ */
+export const BATCH_BYTES_MAX: number = 64 * 1024
+
+export const ERROR_MESSAGE_LENGTH_MAX = 1024
+/** An encoded error: its message in UTF-8 at up to 3 bytes a character, its code, and CBOR around them. */
+export const ERROR_BYTES_MAX: number = 4096
+
+/** Longer than any answer that is not streamed takes on a loaded machine. */
+export const CALL_TIMEOUT_MS: Millis = millis(30_000)
+/** One round trip and a busy peer. As libp2p's own negotiation timeout. */
+export const STREAM_OPEN_TIMEOUT_MS: Millis = millis(10_000)

@@ -1,0 +1,536 @@
+// Who is alive: SWIM with Lifeguard, as a state machine without I/O. Its owner brings events and time, and
+// carries out what comes back; nothing else happens in between.
+//
+// Invariants
+//   W1. A member is called dead only after a suspicion that lasted its time (timing.ts), during which it
+//       could have refuted; or where its connection closed and nobody who was asked has one either.
+//   W2. Only a node itself raises its incarnation, and only its own signed word says that it lives or has
+//      left (the shell checks signatures). An accusation names the word that it doubts, and no other.
+//   W3. A claim of death by another is a mere accusation for whoever has a connection to the accused.
+//   W4. A rumour is passed on a bounded number of times (retransmissions), a node told of itself at once.
+//   W5. Time in which this node itself was stopped counts against nobody.
+
+import type { Millis, Prng } from '../../core/index.ts'
+import { millis } from '../../core/index.ts'
+import {
+  CLOSED_SUSPICION_MS,
+  GOSSIP_FANOUT,
+  GOSSIP_INTERVAL_MS,
+  INDIRECT_PROBES,
+  LAG_NOTICED_MS,
+  RELAYED_PROBES_MAX,
+  RUMOURS_PER_MESSAGE_MAX
+} from '../limits.ts'
+import type { Rumour, SwimMessage, SwimState } from './messages.ts'
+import { ProbeOrder } from './probe-order.ts'
+import { Rumours } from './rumours.ts'
+import {
+  boundedScore,
+  probeInterval,
+  probeTimeout,
+  retransmissions,
+  suspicionMax,
+  suspicionTimeout
+} from './timing.ts'
+
+export type SwimEffect =
+  | { readonly kind: 'send'; readonly to: string; readonly message: SwimMessage }
+  | { readonly kind: 'changed'; readonly node: string; readonly state: SwimState }
+
+export interface SwimOptions {
+  readonly self: string
+  /** Higher than in any earlier run of this node. */
+  readonly incarnation: number
+  /** What a member is before anything is known of it. */
+  readonly initial: 'alive' | 'suspect'
+}
+
+export interface SwimDeps {
+  readonly prng: Prng
+  readonly isConnected: (node: string) => boolean
+}
+
+/** The members, this node itself among them or not. Kept, not copied: thousands of cores can share one. */
+export interface SwimMembers {
+  readonly list: readonly string[]
+  readonly set: ReadonlySet<string>
+}
+
+interface Entry {
+  state: SwimState
+  incarnation: number
+  since: Millis
+  /** When a suspicion began, by whom it is shared, and whether it is of the closed kind (W1). */
+  suspectedAt: Millis
+  readonly accusers: Set<string>
+  isClosed: boolean
+  /** Only we doubt, and have not said so. */
+  isPrivate: boolean
+}
+
+interface Probe {
+  readonly target: string
+  readonly sequence: number
+  directUntil: Millis
+  until: Millis
+  asked: number
+  nacks: number
+  closedNacks: number
+  hasAsked: boolean
+  /** Of the round, not an extra one. */
+  readonly isRegular: boolean
+}
+
+interface Relayed {
+  readonly asker: string
+  readonly askerSequence: number
+  readonly target: string
+  until: Millis
+}
+
+export class Swim {
+  readonly #deps: SwimDeps
+  readonly #options: SwimOptions
+  readonly #order: ProbeOrder
+  readonly #rumours = new Rumours()
+  readonly #probes = new Map<number, Probe>()
+  readonly #relayed = new Map<number, Relayed>()
+  /** What is known of members beyond the initial state. */
+  readonly #entries = new Map<string, Entry>()
+  #members: readonly string[] = []
+  #memberSet: ReadonlySet<string> = new Set()
+  #incarnation: number
+  #sequence = 0
+  #health = 0
+  #nextProbeAt: Millis | null = null
+  #nextGossipAt: Millis | null = null
+  #effects: SwimEffect[] = []
+
+  constructor(deps: SwimDeps, options: SwimOptions) {
+    this.#deps = deps
+    this.#options = options
+    this.#order = new ProbeOrder(deps.prng)
+    this.#incarnation = options.incarnation
+  }
+
+  get healthScore(): number {
+    return this.#health
+  }
+
+  get incarnation(): number {
+    return this.#incarnation
+  }
+
+  state(node: string): SwimState {
+    return this.#entries.get(node)?.state ?? this.#options.initial
+  }
+
+  since(node: string): Millis | null {
+    return this.#entries.get(node)?.since ?? null
+  }
+
+  setMembers(members: SwimMembers, now: Millis): readonly SwimEffect[] {
+    const { initial, self } = this.#options
+    const before = this.#memberSet
+    this.#members = members.list
+    this.#memberSet = members.set
+    for (const node of this.#entries.keys()) {
+      if (!this.#memberSet.has(node)) this.#entries.delete(node)
+    }
+    this.#rumours.retain((node) => node === self || this.#memberSet.has(node))
+    if (initial === 'suspect') {
+      for (const node of members.list) {
+        if (node === self) continue
+        if (!before.has(node) && !this.#entries.has(node)) this.#entry(node, now)
+      }
+    }
+    // Not all at the same moment, if they were started so.
+    this.#nextProbeAt ??= millis(now + this.#deps.prng.below(probeInterval(0)))
+    return this.#flush()
+  }
+
+  /** A connection to `node` serves: it lives. */
+  connected(node: string, now: Millis): readonly SwimEffect[] {
+    const entry = this.#entry(node, now)
+    const isKnown = entry.state === 'dead' || !entry.isPrivate
+    const accusation = isKnown ? this.#accusationOf(node, entry) : null
+    this.#become(node, 'alive', now)
+    this.#forgetProbes(node) // What they would find out is known.
+    const own: Rumour = this.#ownRumour('alive')
+    this.#send(node, 'ping', { rumours: accusation === null ? [own] : [own, accusation] })
+    return this.#flush()
+  }
+
+  /** The connection to `node` is gone. `isClosed`: the other side, or the network, ended it, and not we. */
+  lost(node: string, isClosed: boolean, now: Millis): readonly SwimEffect[] {
+    for (const [sequence, relayed] of this.#relayed) {
+      if (relayed.target === node) this.#answerRelayed(sequence, relayed)
+    }
+    const entry = this.#entry(node, now)
+    if (entry.state !== 'alive') return this.#flush()
+    this.#become(node, 'suspect', now)
+    entry.isPrivate = true
+    entry.isClosed = isClosed
+    this.#beginProbe(node, { isRegular: false }, now)
+    return this.#flush()
+  }
+
+  /** `node` itself says, over its connection, that it goes. */
+  goes(node: string, now: Millis): readonly SwimEffect[] {
+    this.#become(node, 'left', now)
+    return this.#flush()
+  }
+
+  /** The rumour that this node leaves, to be sent to everybody before it stops. */
+  farewell(): Rumour {
+    this.#incarnation += 1
+    return this.#ownRumour('left')
+  }
+
+  /** A timer of ours fired `lagMs` late: it is we who were away (W5). */
+  lagged(lagMs: number): void {
+    if (lagMs < LAG_NOTICED_MS) return
+    this.#degrade(lagMs >= 4 * LAG_NOTICED_MS ? 2 : 1)
+    for (const probe of this.#probes.values()) {
+      probe.directUntil = millis(probe.directUntil + lagMs)
+      probe.until = millis(probe.until + lagMs)
+    }
+    for (const relayed of this.#relayed.values()) relayed.until = millis(relayed.until + lagMs)
+    for (const entry of this.#entries.values()) {
+      if (entry.state === 'suspect') entry.suspectedAt = millis(entry.suspectedAt + lagMs)
+    }
+  }
+
+  /** When `tick` has something to do; null while there are no members. */
+  nextAt(): Millis | null {
+    let next = Math.min(this.#nextProbeAt ?? Infinity, this.#nextGossipAt ?? Infinity)
+    for (const { hasAsked, directUntil, until } of this.#probes.values()) {
+      next = Math.min(next, hasAsked ? until : directUntil)
+    }
+    for (const { until } of this.#relayed.values()) next = Math.min(next, until)
+    for (const entry of this.#entries.values()) {
+      if (entry.state === 'suspect') next = Math.min(next, this.#deadAt(entry))
+    }
+    return next === Infinity ? null : millis(next)
+  }
+
+  tick(now: Millis): readonly SwimEffect[] {
+    for (const probe of this.#probes.values()) {
+      if (!probe.hasAsked && now >= probe.directUntil) this.#ask(probe, now)
+      if (probe.hasAsked && now >= probe.until) this.#failed(probe, now)
+    }
+    for (const [sequence, relayed] of this.#relayed) {
+      if (now >= relayed.until) this.#answerRelayed(sequence, relayed)
+    }
+    for (const [node, entry] of this.#entries) {
+      if (entry.state === 'suspect' && now >= this.#deadAt(entry))
+        this.#declareDead(node, entry, now)
+    }
+    if (this.#nextProbeAt !== null && now >= this.#nextProbeAt) {
+      this.#nextProbeAt = millis(now + probeInterval(this.#health))
+      const target = this.#nextTarget()
+      if (target !== null) this.#beginProbe(target, { isRegular: true }, now)
+    }
+    if (this.#nextGossipAt !== null && now >= this.#nextGossipAt) this.#gossip(now)
+    return this.#flush()
+  }
+
+  receive(from: string, message: SwimMessage, now: Millis): readonly SwimEffect[] {
+    for (const rumour of message.rumours) this.#hear(rumour, now)
+    const { kind, sequence, target } = message
+    if (kind === 'ping') this.#send(from, 'ack', { sequence })
+    else if (kind === 'ack') this.#acked(from, sequence, now)
+    else if (kind === 'nack') this.#nacked(sequence, message.isClosed, now)
+    else if (kind === 'ask' && target !== null) this.#relay({ from, sequence, target }, now)
+    if (this.#rumours.size > 0) this.#nextGossipAt ??= now
+    return this.#flush()
+  }
+
+  // Probing
+
+  #nextTarget(): string | null {
+    for (let tries = 0; tries < this.#members.length; tries++) {
+      const node = this.#members[this.#order.next(this.#members.length)]
+      if (node === undefined) return null
+      if (node === this.#options.self) continue
+      const state = this.state(node)
+      const isWorthIt = (state !== 'dead' && state !== 'left') || this.#deps.isConnected(node)
+      if (isWorthIt && !this.#isProbed(node)) return node
+    }
+    return null
+  }
+
+  #isProbed(node: string): boolean {
+    for (const { target } of this.#probes.values()) if (target === node) return true
+    return false
+  }
+
+  #forgetProbes(node: string): void {
+    for (const [sequence, { target }] of this.#probes) {
+      if (target === node) this.#probes.delete(sequence)
+    }
+  }
+
+  #beginProbe(target: string, options: { readonly isRegular: boolean }, now: Millis): void {
+    this.#sequence += 1
+    const probe: Probe = {
+      target,
+      sequence: this.#sequence,
+      ...options,
+      directUntil: millis(now + probeTimeout(this.#health)),
+      until: millis(now + probeInterval(this.#health)),
+      asked: 0,
+      nacks: 0,
+      closedNacks: 0,
+      hasAsked: false
+    }
+    this.#probes.set(probe.sequence, probe)
+    if (!this.#deps.isConnected(target)) return this.#ask(probe, now)
+    const entry = this.#entries.get(target)
+    const accusation =
+      entry?.state === 'suspect' && !entry.isPrivate ? this.#accusationOf(target, entry) : null
+    const rumours = accusation === null ? [] : [accusation] // So that it can refute at once (W4).
+    this.#send(target, 'ping', { sequence: probe.sequence, rumours })
+  }
+
+  /** Others may reach it where we do not. */
+  #ask(probe: Probe, now: Millis): void {
+    probe.hasAsked = true
+    const others = this.#pick(INDIRECT_PROBES, (node) => node !== probe.target)
+    probe.asked = others.length
+    for (const to of others) {
+      this.#send(to, 'ask', { sequence: probe.sequence, target: probe.target })
+    }
+    const isHopeless = others.length === 0 && !this.#deps.isConnected(probe.target)
+    if (isHopeless) this.#failed(probe, now)
+  }
+
+  /** Up to `count` members that are alive and connected, by lot. */
+  #pick(count: number, isWanted: (node: string) => boolean): readonly string[] {
+    const { prng, isConnected } = this.#deps
+    const total = this.#members.length
+    const found = new Set<string>()
+    // By lot first: among thousands, looking at all of them would cost more than a few misses.
+    const triesMax = total > 4 * count ? 3 * count : 0
+    for (let tries = 0; tries < triesMax && found.size < count; tries++) {
+      const node = this.#members[prng.below(total)]
+      if (node !== undefined && this.#isHelpful(node, isWanted)) found.add(node)
+    }
+    if (found.size < count) {
+      const all = this.#members.filter(
+        (node) => !found.has(node) && isConnected(node) && this.#isHelpful(node, isWanted)
+      )
+      while (found.size < count && all.length > 0) {
+        const [node] = all.splice(prng.below(all.length), 1)
+        if (node !== undefined) found.add(node)
+      }
+    }
+    return [...found]
+  }
+
+  #isHelpful(node: string, isWanted: (node: string) => boolean): boolean {
+    if (node === this.#options.self || !isWanted(node)) return false
+    return this.state(node) === 'alive' && this.#deps.isConnected(node)
+  }
+
+  #acked(from: string, sequence: number, now: Millis): void {
+    const relayed = this.#relayed.get(sequence)
+    if (relayed !== undefined && relayed.target === from) {
+      this.#relayed.delete(sequence)
+      this.#send(relayed.asker, 'ack', { sequence: relayed.askerSequence })
+      return
+    }
+    const probe = this.#probes.get(sequence)
+    if (probe === undefined) return
+    // From the target itself, or from one that was asked: either way it lives.
+    this.#probes.delete(sequence)
+    if (probe.isRegular) this.#health = boundedScore(this.#health - 1)
+    const entry = this.#entries.get(probe.target)
+    if (entry?.state === 'suspect' && entry.isPrivate) this.#become(probe.target, 'alive', now)
+  }
+
+  #nacked(sequence: number, isClosed: boolean, now: Millis): void {
+    const probe = this.#probes.get(sequence)
+    if (probe === undefined) return
+    probe.nacks += 1
+    if (isClosed) probe.closedNacks += 1
+    const isOver = probe.nacks >= probe.asked && !this.#deps.isConnected(probe.target)
+    if (isOver) this.#failed(probe, now)
+  }
+
+  #failed(probe: Probe, now: Millis): void {
+    this.#probes.delete(probe.sequence)
+    const { target, asked, nacks, closedNacks } = probe
+    // Who was asked and did not even say no: the trouble may be ours (Lifeguard).
+    if (probe.isRegular) this.#degrade(asked > 0 ? asked - nacks : 1)
+    const entry = this.#entry(target, now)
+    const isClosed = entry.isClosed && closedNacks >= asked && !this.#deps.isConnected(target)
+    const { self } = this.#options
+    if (entry.state === 'dead' || entry.state === 'left') return
+    const { incarnation } = entry
+    this.#accuse({ node: target, state: 'suspect', incarnation, by: self }, now)
+    if (entry.isClosed && !isClosed) entry.isClosed = false
+  }
+
+  #relay(
+    ask: { readonly from: string; readonly sequence: number; readonly target: string },
+    now: Millis
+  ): void {
+    const { from, sequence, target } = ask
+    if (!this.#deps.isConnected(target) || this.#relayed.size >= RELAYED_PROBES_MAX) {
+      this.#send(from, 'nack', { sequence, isClosed: !this.#deps.isConnected(target) })
+      return
+    }
+    this.#sequence += 1
+    // An answer before the asker gives up: 80 % of its patience.
+    const until = millis(now + 0.8 * probeTimeout(0))
+    this.#relayed.set(this.#sequence, { asker: from, askerSequence: sequence, target, until })
+    this.#send(target, 'ping', { sequence: this.#sequence })
+  }
+
+  #answerRelayed(sequence: number, relayed: Relayed): void {
+    this.#relayed.delete(sequence)
+    const isClosed = !this.#deps.isConnected(relayed.target)
+    this.#send(relayed.asker, 'nack', { sequence: relayed.askerSequence, isClosed })
+  }
+
+  // Rumours
+
+  #hear(rumour: Rumour, now: Millis): void {
+    const { node, state, incarnation } = rumour
+    if (node === this.#options.self) return this.#hearOfSelf(rumour)
+    if (!this.#memberSet.has(node)) return
+    const known = this.#entries.get(node)
+    const knownIncarnation = known?.incarnation ?? 0
+    const knownState = known?.state ?? this.#options.initial
+    if (state === 'alive' || state === 'left') {
+      if (incarnation <= knownIncarnation) return
+      this.#entry(node, now).incarnation = incarnation
+      this.#become(node, state, now)
+      this.#tell(rumour, now)
+      return
+    }
+    // It doubts a word that is not the latest, or one that we have not heard: made up, perhaps (W2).
+    if (incarnation !== knownIncarnation || knownState === 'dead' || knownState === 'left') return
+    if (state === 'suspect' || this.#deps.isConnected(node)) {
+      this.#accuse(rumour, now) // W3
+    } else {
+      this.#become(node, 'dead', now)
+      this.#tell(rumour, now)
+    }
+  }
+
+  /** Whoever doubts us is told that we live, with a number that only we may raise (W2). */
+  #hearOfSelf({ state, incarnation }: Rumour): void {
+    if (state !== 'suspect' && state !== 'dead') return
+    // An older doubt is answered by what we have said already; one above our number is a lie, which
+    // nobody believes.
+    if (incarnation > this.#incarnation) return
+    if (incarnation === this.#incarnation) {
+      this.#incarnation += 1
+      this.#degrade(1)
+    }
+    this.#rumours.add(this.#ownRumour('alive'))
+  }
+
+  #accuse(rumour: Rumour, now: Millis): void {
+    const { node, by } = rumour
+    const entry = this.#entry(node, now)
+    if (entry.state !== 'suspect') this.#become(node, 'suspect', now)
+    entry.isPrivate = false
+    if (entry.accusers.has(by)) return
+    entry.accusers.add(by)
+    this.#tell(rumour, now)
+    if (this.#deps.isConnected(node)) this.#send(node, 'ping', { rumours: [rumour] }) // W4
+  }
+
+  #declareDead(node: string, entry: Entry, now: Millis): void {
+    this.#become(node, 'dead', now)
+    const { self } = this.#options
+    this.#tell({ node, state: 'dead', incarnation: entry.incarnation, by: self }, now)
+  }
+
+  #tell(rumour: Rumour, now: Millis): void {
+    this.#rumours.add(rumour)
+    this.#nextGossipAt ??= now
+  }
+
+  #gossip(now: Millis): void {
+    for (const to of this.#pick(GOSSIP_FANOUT, () => true)) {
+      if (this.#rumours.size > 0) this.#send(to, 'gossip', {})
+    }
+    this.#nextGossipAt = this.#rumours.size > 0 ? millis(now + GOSSIP_INTERVAL_MS) : null
+  }
+
+  // State
+
+  #entry(node: string, now: Millis): Entry {
+    const known = this.#entries.get(node)
+    if (known !== undefined) return known
+    const entry: Entry = {
+      state: this.#options.initial,
+      incarnation: 0,
+      since: now,
+      suspectedAt: now,
+      accusers: new Set<string>(),
+      isClosed: false,
+      isPrivate: true
+    }
+    this.#entries.set(node, entry)
+    return entry
+  }
+
+  #become(node: string, state: SwimState, now: Millis): void {
+    const entry = this.#entry(node, now)
+    if (entry.state === state) return
+    entry.state = state
+    entry.since = now
+    entry.suspectedAt = now
+    entry.accusers.clear()
+    entry.isPrivate = true
+    if (state === 'alive') entry.isClosed = false
+    this.#effects.push({ kind: 'changed', node, state })
+  }
+
+  #deadAt(entry: Entry): Millis {
+    if (entry.isClosed && !entry.isPrivate) return millis(entry.suspectedAt + CLOSED_SUSPICION_MS)
+    const count = this.#members.length + 1
+    if (entry.isPrivate) return millis(entry.suspectedAt + suspicionMax(count))
+    const confirmations = Math.max(0, entry.accusers.size - 1)
+    return millis(entry.suspectedAt + suspicionTimeout(count, confirmations))
+  }
+
+  #accusationOf(node: string, entry: Entry): Rumour | null {
+    if (entry.state !== 'suspect' && entry.state !== 'dead') return null
+    const { self } = this.#options
+    return { node, state: entry.state, incarnation: entry.incarnation, by: self }
+  }
+
+  #ownRumour(state: 'alive' | 'left'): Rumour {
+    const { self } = this.#options
+    return { node: self, state, incarnation: this.#incarnation, by: self }
+  }
+
+  #degrade(by: number): void {
+    this.#health = boundedScore(this.#health + by)
+  }
+
+  #send(to: string, kind: SwimMessage['kind'], parts: Partial<SwimMessage>): void {
+    const first = parts.rumours ?? []
+    const room = RUMOURS_PER_MESSAGE_MAX - first.length
+    const times = retransmissions(this.#members.length + 1)
+    const rumours = [...first, ...this.#rumours.take(room, times)]
+    const { sequence = 0, target = null, isClosed = false } = parts
+    this.#effects.push({
+      kind: 'send',
+      to,
+      message: { kind, sequence, target, isClosed, rumours }
+    })
+  }
+
+  #flush(): readonly SwimEffect[] {
+    const effects = this.#effects
+    this.#effects = []
+    return effects
+  }
+}

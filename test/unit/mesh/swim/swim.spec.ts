@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict'
+import { Fleet } from '../../../sim/world/fleet.ts'
+
+describe('mesh/swim: who is alive', () => {
+  it('calls a killed process suspect at once and dead in 0.6 s, everywhere (W1)', () => {
+    const fleet = new Fleet({ count: 5, seed: 1 })
+    fleet.pass(5000)
+    const at = fleet.clock.now()
+    fleet.kill('n3', true)
+    fleet.pass(5000)
+    assert.equal(fleet.seenByAll('n3', 'suspect', at), 0)
+    assert.ok((fleet.seenByAll('n3', 'dead', at) ?? Infinity) <= 600)
+  })
+
+  it('calls a silent machine dead no later than serf does, and not before it could refute', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const fleet = new Fleet({ count: 5, seed })
+      fleet.pass(5000)
+      const at = fleet.clock.now()
+      fleet.kill('n3', false)
+      fleet.pass(40_000)
+      const took = fleet.seenByAll('n3', 'dead', at)
+      assert.ok(took !== null && took >= 4000 && took <= 12_000, `seed ${seed}: ${took}`)
+    }
+  })
+
+  it('declares no live node dead at 5 % loss, with delay, duplicates and reordering', () => {
+    for (let seed = 1; seed <= 10; seed++) {
+      const fleet = new Fleet({
+        count: 30,
+        seed,
+        lossPercent: 5,
+        duplicatePercent: 5,
+        delayMs: [5, 200]
+      })
+      fleet.pass(300_000)
+      const dead = fleet.observations.filter(({ state }) => state === 'dead')
+      assert.deepEqual(dead, [], `seed ${seed}`)
+    }
+  })
+
+  it('finds a way around a broken path between two: indirect probes', () => {
+    const fleet = new Fleet({ count: 6, seed: 3 })
+    fleet.cut('n0', 'n1')
+    fleet.cut('n1', 'n0')
+    fleet.pass(120_000)
+    assert.deepEqual(
+      fleet.observations.filter(({ state }) => state === 'dead'),
+      []
+    )
+  })
+
+  it('forgives a node that was stopped for 3 s, and the node forgives all others (W5)', () => {
+    const fleet = new Fleet({ count: 8, seed: 4 })
+    fleet.pass(5000)
+    fleet.pause('n2', 3000)
+    fleet.pass(60_000)
+    const dead = fleet.observations.filter(({ state }) => state === 'dead')
+    assert.deepEqual(dead, [])
+    const byIt = fleet.observations.filter(({ by }) => by === 'n2')
+    assert.ok(
+      byIt.every(({ state }) => state === 'alive'),
+      'it suspected nobody for its own pause'
+    )
+  })
+
+  it('degrades itself while its timers are late, and recovers', () => {
+    const fleet = new Fleet({ count: 8, seed: 4 })
+    fleet.pass(3000)
+    for (let round = 0; round < 10; round++) {
+      fleet.pause('n2', 1500)
+      fleet.pass(1600)
+    }
+    assert.ok(fleet.healthScore('n2') > 0)
+    fleet.pass(60_000)
+    assert.equal(fleet.healthScore('n2'), 0)
+  })
+
+  it('is refuted by a restarted node, whatever was said of its run before', () => {
+    const fleet = new Fleet({ count: 5, seed: 5 })
+    fleet.pass(3000)
+    fleet.kill('n3', true)
+    fleet.pass(10_000)
+    fleet.restart('n3')
+    const at = fleet.clock.now()
+    fleet.pass(20_000)
+    for (const name of ['n0', 'n1', 'n2', 'n4']) assert.equal(fleet.state(name, 'n3'), 'alive')
+    const later = fleet.observations.filter((each) => each.at > at && each.state === 'dead')
+    assert.deepEqual(later, [])
+  })
+
+  it('agrees again within 30 s of the end of a split', () => {
+    for (let seed = 1; seed <= 10; seed++) {
+      const fleet = new Fleet({ count: 10, seed })
+      const [some, rest] = [fleet.names.slice(0, 4), fleet.names.slice(4)]
+      for (const a of some) {
+        for (const b of rest) {
+          fleet.cut(a, b)
+          if (seed % 2 === 0) fleet.cut(b, a) // Odd seeds: one way only.
+        }
+      }
+      fleet.pass(60_000)
+      fleet.heal()
+      // The dialler's work: whoever is unreachable is dialled until it answers.
+      for (const name of fleet.names) fleet.reconnect(name)
+      fleet.pass(30_000)
+      for (const a of fleet.names) {
+        for (const b of fleet.names) {
+          if (a !== b) assert.equal(fleet.state(a, b), 'alive', `seed ${seed}: ${a} of ${b}`)
+        }
+      }
+    }
+  })
+
+  it('believes no number that an accuser makes up, and no claim of death about a neighbour (W2, W3)', () => {
+    const fleet = new Fleet({ count: 8, seed: 7 })
+    fleet.pass(3000)
+    const lies = [2 ** 50, 0].map((incarnation) => ({
+      node: 'n5',
+      state: 'dead' as const,
+      incarnation,
+      by: 'n1'
+    }))
+    const message = { kind: 'gossip', sequence: 0, target: null, isClosed: false } as const
+    for (const to of fleet.names) {
+      if (to !== 'n1') fleet.inject('n1', to, { ...message, rumours: lies })
+    }
+    fleet.pass(60_000)
+    const dead = fleet.observations.filter(({ state }) => state === 'dead')
+    assert.deepEqual(dead, [])
+    for (const by of fleet.names) {
+      if (by !== 'n5') assert.equal(fleet.state(by, 'n5'), 'alive')
+    }
+    assert.ok(fleet.incarnation('n5') < 10)
+  })
+
+  it('costs about two messages a second and node at rest, whatever the size', () => {
+    for (const count of [10, 100]) {
+      const fleet = new Fleet({ count, seed: 6 })
+      fleet.pass(10_000)
+      fleet.messages = 0
+      fleet.pass(60_000)
+      const each = fleet.messages / count / 60
+      assert.ok(each > 1.5 && each < 2.2, `${count} nodes: ${each}`)
+    }
+  })
+})
