@@ -1,0 +1,577 @@
+// The executor: runs tasks that origins offer to this node, and keeps each result until its origin has
+// it. Decisions are in execution.ts (X1 to X4) and resources.ts (R1, R2); this file carries them out.
+//
+// If the kernel dies here: an accepted task is stored before its origin hears of it, so at the next start
+// it is either finished (the result was durable) or reported as lost (its children were reaped).
+
+import { millis, WeaverError } from '../core/index.ts'
+import type { Clock, FrameChannel, Logger, Millis, NodeId, Pid, TaskId } from '../core/index.ts'
+import { untilDurable } from './durable.ts'
+import { NotAttachableError, SchedulerStartingError, TaskNotRunningError } from './errors.ts'
+import {
+  acceptedDraft,
+  commandContext,
+  finishedDrafts,
+  Fences,
+  lostResult,
+  startFailure,
+  startedDrafts
+} from './executor-records.ts'
+import type { ExecutorEvent } from './executor-events.ts'
+import { ChildIo } from './executor-io.ts'
+import { newExecution, stepExecution } from './execution.ts'
+import type { Execution, ExecutionEffect, ExecutionEvent } from './execution.ts'
+import { finishedResult } from './execution-record.ts'
+import type { ExecutionRecord } from './execution-record.ts'
+import { gpuVariables } from './gpu.ts'
+import type { GpuDevice } from './gpu.ts'
+import {
+  ATTACH_WAIT_MS,
+  KEPT_RESULTS_MAX,
+  RETRY_FIRST_MS,
+  RETRY_LAST_MS,
+  RUNNING_TASKS_MAX,
+  STOP_GRACE_MS
+} from './limits.ts'
+import { Listeners } from './listeners.ts'
+import type {
+  ExecutorLoad,
+  Gate,
+  Ledger,
+  Offer,
+  OfferAnswer,
+  OriginClient,
+  PeerDirectory,
+  PidSource,
+  ProcessHost,
+  Requester,
+  RunningProcess,
+  RunStatus,
+  TaskRun,
+  TaskStore
+} from './ports.ts'
+import { untilReachable } from './reach.ts'
+import { Resources } from './resources.ts'
+import type { Grant } from './resources.ts'
+import type { TaskResult } from './result.ts'
+
+export interface ExecutorDeps {
+  readonly ledger: Ledger
+  readonly gate: Gate
+  readonly store: TaskStore<ExecutionRecord>
+  readonly processes: ProcessHost
+  readonly pids: PidSource
+  readonly origins: OriginClient
+  readonly peers: PeerDirectory
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+export interface ExecutorOptions {
+  readonly self: NodeId
+  readonly name: string
+  readonly gpus: readonly GpuDevice[]
+  readonly tasksMax?: number
+  readonly stopGraceMs?: Millis
+  readonly attachWaitMs?: Millis
+}
+
+/** Runs tasks for origins. `from` is always the authenticated node that a call came from. */
+export interface Executor {
+  /** Resolves with `accepted` only when that is durable; the command is then being started. */
+  offer(from: NodeId, offer: Offer): Promise<OfferAnswer>
+  /**
+   * Joins the task's input and output to `channel`, once; resolves after its last output.
+   * @throws WeaverError `SCHEDULER_NOT_ATTACHABLE`
+   */
+  attach(from: NodeId, run: TaskRun, channel: FrameChannel): Promise<void>
+  /**
+   * An unknown run is fenced: an offer of it that is still under way will be declined.
+   * @throws WeaverError `SCHEDULER_STARTING` before `resume`, as do the three that follow
+   */
+  status(from: NodeId, run: TaskRun): RunStatus
+  /** The end comes as a result. Does nothing for a run that is over or not known. */
+  cancel(from: NodeId, run: TaskRun): void
+  /** @throws WeaverError `SCHEDULER_TASK_NOT_RUNNING` */
+  signal(from: NodeId, run: TaskRun, name: string): void
+  acknowledge(from: NodeId, run: TaskRun): void
+  load(): ExecutorLoad
+  /** Called after every change of `load()`. */
+  onLoadChange(listener: () => void): () => void
+  /** For the process table. */
+  onEvent(listener: (event: ExecutorEvent) => void): () => void
+  /** Once, at kernel start, after the children of a crashed kernel were reaped. Resolves when durable. */
+  resume(): Promise<void>
+  /** Declines offers, ends all children, stores their results, tells their origins. Idempotent. */
+  stop(): Promise<void>
+}
+
+/** One accepted run, from its acceptance until its origin has the result. */
+interface Run extends TaskRun {
+  readonly origin: NodeId
+  /** Null for a run of an earlier kernel: only its result is left. */
+  execution: Execution | null
+  readonly grant: Grant | null
+  readonly revision: number
+  process: RunningProcess | null
+  /** Settles when nothing that the command left behind runs any more. */
+  swept: Promise<unknown>
+  io: ChildIo | null
+  answer: Promise<OfferAnswer> | null
+  /** The result, once it is durable (X4). */
+  result: TaskResult | null
+  /** Settles when the result is durable, or cannot be made so. */
+  readonly over: PromiseWithResolvers<void>
+  /** The report that is under way, if any. */
+  reporting: Promise<void>
+  readonly timer: AbortController
+}
+
+export function createExecutor(deps: ExecutorDeps, options: ExecutorOptions): Executor {
+  return new ExecutorDriver(deps, options)
+}
+
+class ExecutorDriver implements Executor {
+  readonly #deps: ExecutorDeps
+  readonly #options: ExecutorOptions
+  readonly #resources: Resources
+  readonly #runs = new Map<TaskId, Run>()
+  /** Runs whose origin has the result, and may still come for the output. */
+  readonly #lateOutputs = new Map<TaskId, Run>()
+  readonly #fences = new Fences()
+  readonly #loadListeners = new Listeners<void>()
+  readonly #eventListeners = new Listeners<ExecutorEvent>()
+  readonly #stopping = new AbortController()
+  #isResumed = false
+  #keptResults = 0
+
+  constructor(deps: ExecutorDeps, options: ExecutorOptions) {
+    this.#deps = deps
+    this.#options = options
+    const tasksMax = options.tasksMax ?? RUNNING_TASKS_MAX
+    this.#resources = new Resources({ gpus: options.gpus, tasksMax }, deps.clock.wall())
+  }
+
+  load(): ExecutorLoad {
+    return this.#resources.load()
+  }
+
+  onLoadChange(listener: () => void): () => void {
+    return this.#loadListeners.add(listener)
+  }
+
+  onEvent(listener: (event: ExecutorEvent) => void): () => void {
+    return this.#eventListeners.add(listener)
+  }
+
+  offer(from: NodeId, offer: Offer): Promise<OfferAnswer> {
+    const known = this.#runs.get(offer.taskId)
+    if (known !== undefined) return this.#offerAgain(from, offer, known)
+    const { node } = offer.spec
+    if (node !== null && node !== this.#options.self) {
+      const reason = 'the task is for another node'
+      return Promise.resolve({ kind: 'refused', code: 'SCHEDULER_WRONG_NODE', reason })
+    }
+    if (this.#stopping.signal.aborted) return this.#declined('its kernel is stopping')
+    if (!this.#isResumed) return this.#declined('its kernel is starting')
+    if (this.#fences.holds(from, offer)) return this.#declined('this offer came too late')
+    if (this.#keptResults >= KEPT_RESULTS_MAX) {
+      return this.#declined(`it keeps ${this.#keptResults} results that nobody has collected`)
+    }
+    const grant = this.#resources.take(offer.spec.gpu) // Before the first await: no race for a GPU (R1).
+    if (typeof grant === 'string') return this.#declined(grant)
+    const run = newRun(from, offer, { grant, revision: this.#resources.revision })
+    this.#runs.set(offer.taskId, run)
+    this.#loadListeners.emit()
+    run.answer = this.#accept(run, offer, grant)
+    return run.answer
+  }
+
+  #offerAgain(from: NodeId, offer: Offer, known: Run): Promise<OfferAnswer> {
+    if (known.origin !== from) {
+      const reason = 'another node is the origin of this task'
+      return Promise.resolve({ kind: 'refused', code: 'SCHEDULER_WRONG_ORIGIN', reason })
+    }
+    if (known.epoch === offer.epoch && known.answer !== null) return known.answer // X2
+    if (known.epoch < offer.epoch) this.#end(known, 'cancelled')
+    return this.#declined(`it has this task at epoch ${known.epoch}`)
+  }
+
+  #declined(reason: string): Promise<OfferAnswer> {
+    return Promise.resolve({ kind: 'declined', reason, revision: this.#resources.revision })
+  }
+
+  /** The decision, the acceptance and the stored record in one parallel durable step. */
+  async #accept(run: Run, offer: Offer, grant: Grant): Promise<OfferAnswer> {
+    const { gate, store, pids } = this.#deps
+    const request = {
+      principal: principalOf(run.origin, this.#options.self),
+      action: 'task.accept',
+      resource: `task:${run.taskId}`,
+      context: commandContext(offer)
+    } as const
+    try {
+      const [pid] = await Promise.all([
+        pids.next(),
+        gate.authorizeWith(request, [acceptedDraft(this.#options.self, run, grant.gpus)]),
+        store.put({ ...runOf(run), origin: run.origin, result: null })
+      ])
+      // From here the acceptance is durable: a crash ends the task as lost (X1).
+      this.#step(run, { kind: 'accepted', pid })
+      const gpus = grant.gpus.map((gpu) => gpu.index)
+      return { kind: 'accepted', revision: run.revision, gpus }
+    } catch (error) {
+      return this.#notAccepted(run, grant, error)
+    }
+  }
+
+  #notAccepted(run: Run, grant: Grant, error: unknown): Promise<OfferAnswer> {
+    this.#runs.delete(run.taskId)
+    this.#fences.add(run.origin, run) // The lane may say that it was accepted: never start it later.
+    this.#free(grant)
+    run.over.resolve()
+    this.#forget(run.taskId)
+    if (error instanceof WeaverError && error.code === 'GOVERNANCE_DENIED') {
+      const { code, message } = error
+      return Promise.resolve({ kind: 'refused', code, reason: message.slice(0, 300) })
+    }
+    this.#deps.log.error('Cannot accept task', { taskId: run.taskId, why: String(error) })
+    return this.#declined('it cannot record that it accepted the task')
+  }
+
+  #step(run: Run, event: ExecutionEvent): void {
+    if (run.execution === null) return
+    const step = stepExecution(run.execution, event, this.#deps.clock.wall())
+    run.execution = step.execution
+    for (const effect of step.effects) this.#carryOut(run, step.execution, effect)
+  }
+
+  #carryOut(run: Run, execution: Execution, effect: ExecutionEffect): void {
+    switch (effect.kind) {
+      case 'spawn':
+        this.#own(this.#spawn(run, execution, effect.pid), 'start task', run)
+        return
+      case 'report-started':
+        this.#reportStarted(run, execution, effect)
+        return
+      case 'stop':
+        if (run.process !== null) this.#own(run.process.stop(this.#stopGraceMs()), 'stop task', run)
+        return
+      case 'finish':
+        this.#own(this.#finish(run, effect), 'finish task', run)
+        return
+    }
+  }
+
+  async #spawn(run: Run, execution: Execution, pid: Pid): Promise<void> {
+    const { processes, clock } = this.#deps
+    const { spec } = execution
+    if (spec.isAttached) {
+      run.io = new ChildIo({ clock, detach: () => run.process?.detachIo() })
+      void run.io.expire(this.#options.attachWaitMs ?? ATTACH_WAIT_MS) // Never rejects.
+    }
+    this.#eventListeners.emit({
+      kind: 'starting',
+      pid,
+      ...runOf(run),
+      origin: run.origin,
+      command: spec.command,
+      gpus: execution.gpus
+    })
+    let process: RunningProcess
+    try {
+      const io = run.io?.childEnd ?? null
+      const env = this.#environment(execution)
+      process = await processes.spawn({ pid, command: spec.command, env, cwd: spec.cwd, io })
+    } catch (error) {
+      run.io?.childEnd.end()
+      this.#step(run, { kind: 'spawn-failed', ...startFailure(error) })
+      return
+    }
+    run.process = process
+    if (run.io?.isDetached === true) process.detachIo()
+    this.#step(run, { kind: 'spawned' })
+    const exit = await process.exited
+    run.swept = process.stop(this.#stopGraceMs()) // What it left behind ends with it.
+    this.#step(run, { kind: 'exited', exit })
+  }
+
+  #environment(execution: Execution): Readonly<Record<string, string>> {
+    return {
+      ...execution.spec.env,
+      ...gpuVariables(execution.gpus),
+      WEAVER_TASK_ID: execution.taskId,
+      WEAVER_EPOCH: String(execution.epoch),
+      WEAVER_NODE: this.#options.name
+    }
+  }
+
+  #reportStarted(
+    run: Run,
+    execution: Execution,
+    started: Extract<ExecutionEffect, { kind: 'report-started' }>
+  ): void {
+    const { pid, startedAt } = started
+    const drafts = startedDrafts(this.#options, execution, pid)
+    this.#own(this.#deps.ledger.record(drafts), 'record the start of task', run)
+    this.#deps.origins.started(run.origin, { ...runOf(run), pid, startedAt })
+    const osPid = run.process?.osPid ?? 0
+    this.#eventListeners.emit({ kind: 'running', ...runOf(run), pid, osPid, startedAt })
+    const { timeoutMs } = execution.spec
+    if (timeoutMs !== null) void this.#limitTime(run, timeoutMs) // Never rejects.
+  }
+
+  async #limitTime(run: Run, timeoutMs: Millis): Promise<void> {
+    try {
+      await this.#deps.clock.sleep(timeoutMs, run.timer.signal)
+    } catch {
+      return // It ended in time.
+    }
+    this.#end(run, 'timed-out')
+  }
+
+  #end(run: Run, why: 'cancelled' | 'timed-out' | 'stopped'): void {
+    this.#step(run, { kind: 'end', why })
+  }
+
+  async #finish(
+    run: Run,
+    { pid, result }: Extract<ExecutionEffect, { kind: 'finish' }>
+  ): Promise<void> {
+    run.timer.abort()
+    if (pid !== null) this.#eventListeners.emit({ kind: 'ended', ...runOf(run), pid, result })
+    try {
+      await Promise.all([this.#freeWhenSwept(run), this.#makeDurable(run, { pid, result })])
+    } finally {
+      run.over.resolve()
+    }
+    // From here the result is durable: it is reported, now or by a later kernel (X4).
+    this.#keep(run, result)
+  }
+
+  /** Lane and store at once, as often as it takes: the command has ended, only its record is missing. */
+  async #makeDurable(
+    run: Run,
+    ended: { readonly pid: Pid | null; readonly result: TaskResult }
+  ): Promise<void> {
+    const { ledger, store } = this.#deps
+    const parts = { ...this.#deps, stopping: this.#stopping.signal }
+    const drafts = finishedDrafts(this.#options, run, ended)
+    const subject = `task:${run.taskId}`
+    const record = { ...runOf(run), origin: run.origin, result: ended.result }
+    await Promise.all([
+      untilDurable(parts, 'record the end of a task', async (mayBeDone) => {
+        const done = mayBeDone ? await ledger.find('task.finished', [subject]) : null
+        if (finishedResult(done?.get(subject)?.payload, run.epoch) !== null) return
+        await ledger.record(drafts)
+      }),
+      untilDurable(parts, 'store the result of a task', () => store.put(record))
+    ])
+  }
+
+  /** Its GPUs are free, and its end is reported, only when nothing of it runs any more. */
+  async #freeWhenSwept(run: Run): Promise<void> {
+    try {
+      await run.swept
+    } catch (error) {
+      const why = String(error)
+      this.#deps.log.error('Cannot end what a task left behind', { taskId: run.taskId, why })
+    }
+    if (run.grant !== null) this.#free(run.grant)
+  }
+
+  #keep(run: Run, result: TaskResult): void {
+    run.result = result
+    this.#keptResults += 1
+    run.reporting = this.#report(run, result) // Never rejects.
+  }
+
+  /** Until the origin answers. Waits without polling while it is out of reach. */
+  async #report(run: Run, result: TaskResult): Promise<void> {
+    const { signal } = this.#stopping
+    for (let delay: number = RETRY_FIRST_MS; this.#runs.get(run.taskId) === run; delay *= 2) {
+      try {
+        const revision = this.#resources.revision
+        await this.#deps.origins.finished(run.origin, { ...runOf(run), result, revision })
+        this.#drop(run)
+        return
+      } catch {
+        if (signal.aborted) return // The next kernel reports it.
+        await this.#pause(run.origin, millis(Math.min(delay, RETRY_LAST_MS)))
+        if (signal.aborted) return
+      }
+    }
+  }
+
+  async #pause(origin: NodeId, delay: Millis): Promise<void> {
+    const { clock, peers } = this.#deps
+    const { signal } = this.#stopping
+    try {
+      await clock.sleep(delay, signal)
+      await untilReachable(peers, origin, signal)
+    } catch {
+      // Stopping: the caller looks.
+    }
+  }
+
+  #drop(run: Run): void {
+    if (this.#runs.get(run.taskId) !== run) return
+    this.#runs.delete(run.taskId)
+    this.#keptResults -= 1
+    this.#fences.add(run.origin, run)
+    this.#forget(run.taskId)
+    this.#deliverLateOutput(run)
+  }
+
+  /** The origin may come for the output after it has the result: its end is held until it expires. */
+  #deliverLateOutput(run: Run): void {
+    if (run.io === null) return
+    this.#lateOutputs.set(run.taskId, run)
+    void run.io.settled.then(() => this.#lateOutputs.delete(run.taskId))
+  }
+
+  #forget(taskId: TaskId): void {
+    this.#deps.store.delete(taskId).catch((error: unknown) => {
+      // Reported once more by the next kernel, and answered by the origin as known.
+      this.#deps.log.warn('Cannot forget task', { taskId, why: String(error) })
+    })
+  }
+
+  async attach(from: NodeId, { taskId, epoch }: TaskRun, channel: FrameChannel): Promise<void> {
+    const run = this.#runs.get(taskId) ?? this.#lateOutputs.get(taskId)
+    const isTheirs = run?.origin === from && run.epoch === epoch
+    const isJoined = isTheirs && run.io !== null && (await run.io.join(channel))
+    if (!isJoined) throw new NotAttachableError(taskId)
+  }
+
+  status(from: NodeId, asked: TaskRun): RunStatus {
+    const run = this.#find(from, asked)
+    if (run === null) {
+      this.#fences.add(from, asked)
+      return { kind: 'unknown' }
+    }
+    if (run.result !== null) {
+      return { kind: 'finished', result: run.result, revision: this.#resources.revision }
+    }
+    const phase = run.execution?.phase
+    return { kind: 'running', startedAt: phase?.kind === 'running' ? phase.startedAt : null }
+  }
+
+  cancel(from: NodeId, asked: TaskRun): void {
+    const run = this.#find(from, asked)
+    if (run !== null) this.#end(run, 'cancelled')
+  }
+
+  signal(from: NodeId, asked: TaskRun, name: string): void {
+    const run = this.#find(from, asked)
+    if (run === null || run.process === null || run.execution?.phase.kind !== 'running') {
+      throw new TaskNotRunningError(asked.taskId, run === null ? 'not known' : 'not running')
+    }
+    run.process.signal(name)
+  }
+
+  acknowledge(from: NodeId, asked: TaskRun): void {
+    const run = this.#find(from, asked)
+    if (run !== null && run.result !== null) this.#drop(run)
+  }
+
+  /** Only its origin may ask about a run, and only about the epoch that this node has. */
+  #find(from: NodeId, { taskId, epoch }: TaskRun): Run | null {
+    // Before, a run whose result is stored would seem unknown.
+    if (!this.#isResumed) throw new SchedulerStartingError('answer for a task')
+    const run = this.#runs.get(taskId)
+    return run?.origin === from && run.epoch === epoch ? run : null
+  }
+
+  async resume(): Promise<void> {
+    const { store, ledger } = this.#deps
+    const records = await store.all()
+    const open = records.filter((record) => record.result === null)
+    const subjects = open.map((record) => `task:${record.taskId}`)
+    // The lane may hold a result whose record did not reach the store: it counts.
+    const finished = open.length === 0 ? new Map() : await ledger.find('task.finished', subjects)
+    const resumed = await Promise.all(
+      records.map(async (record) => {
+        const payload: unknown = finished.get(`task:${record.taskId}`)?.payload
+        const result = record.result ?? finishedResult(payload, record.epoch)
+        return { record, result: result ?? (await this.#recordLost(record)) }
+      })
+    )
+    for (const { record, result } of resumed) {
+      const run = newRun(record.origin, record, { grant: null, revision: 0 })
+      run.over.resolve()
+      this.#runs.set(record.taskId, run)
+      this.#keep(run, result)
+    }
+    this.#isResumed = true
+  }
+
+  async #recordLost(record: ExecutionRecord): Promise<TaskResult> {
+    const { ledger, store, clock } = this.#deps
+    const result = lostResult(clock.wall())
+    const drafts = finishedDrafts(this.#options, record, { pid: null, result })
+    await Promise.all([ledger.record(drafts), store.put({ ...record, result })])
+    return result
+  }
+
+  async stop(): Promise<void> {
+    if (!this.#stopping.signal.aborted) {
+      this.#stopping.abort(new WeaverError('SCHEDULER_STOPPED', 'The kernel is stopping'))
+      for (const run of this.#runs.values()) this.#end(run, 'stopped')
+    }
+    const runs = [...this.#runs.values()]
+    await Promise.all(runs.map((run) => run.over.promise))
+    await Promise.all(runs.map((run) => run.reporting)) // One last try each, bounded by its own limit.
+    for (const run of this.#lateOutputs.values()) run.io?.detach('the kernel is stopping')
+  }
+
+  #free(grant: Grant): void {
+    this.#resources.free(grant)
+    this.#loadListeners.emit()
+  }
+
+  #stopGraceMs(): Millis {
+    return this.#options.stopGraceMs ?? STOP_GRACE_MS
+  }
+
+  /** Owns a detached piece of work: its failure is logged here. */
+  #own(work: Promise<unknown>, what: string, run: Run): void {
+    work.catch((error: unknown) => {
+      this.#deps.log.error(`Cannot ${what}`, { taskId: run.taskId, why: String(error) })
+    })
+  }
+}
+
+function newRun(
+  origin: NodeId,
+  { taskId, epoch, ...rest }: Offer | ExecutionRecord,
+  { grant, revision }: Pick<Run, 'grant' | 'revision'>
+): Run {
+  const spec = 'spec' in rest ? rest.spec : null
+  const gpus = grant?.gpus ?? []
+  const execution = spec === null ? null : newExecution({ taskId, epoch, origin, spec, gpus })
+  return {
+    taskId,
+    epoch,
+    origin,
+    execution,
+    grant,
+    revision,
+    process: null,
+    swept: Promise.resolve(),
+    io: null,
+    answer: null,
+    result: null,
+    over: Promise.withResolvers<void>(),
+    reporting: Promise.resolve(),
+    timer: new AbortController()
+  }
+}
+
+function runOf({ taskId, epoch }: TaskRun): TaskRun {
+  return { taskId, epoch }
+}
+
+function principalOf(origin: NodeId, self: NodeId): Requester {
+  return origin === self ? { kind: 'owner' } : { kind: 'member', nodeId: origin }
+}
