@@ -1,0 +1,16 @@
+/**
+ * The one gate: who may do what, decided and recorded before it happens.
+ *
+ * @module
+ */
+
+export { ACTIONS } from './action.ts'
+export type { Action, ActionRule } from './action.ts'
+export { DeniedError } from './errors.ts'
+export { createGate } from './gate.ts'
+export type { Gate, GateDeps, GateOptions, Permit } from './gate.ts'
+export { ownerAndMembers } from './policy.ts'
+export type { Decision, Policy } from './policy.ts'
+export type { EntryDraft, EntryRef, GateLedger } from './ports.ts'
+export { principalText } from './request.ts'
+export type { GateRequest, Principal } from './request.ts'
