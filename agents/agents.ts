@@ -1,0 +1,182 @@
+// The agents of one node.
+//
+// Invariants
+//   S1. Among agents that have not ended, names are unique; a name is taken before the first await, so
+//       two spawns in one tick cannot both get it.
+//   S2. After `stop()` no process runs and none will be started.
+
+import { checkedName } from '../core/index.ts'
+import type { Clock, Logger, Prng } from '../core/index.ts'
+import { Agent } from './agent.ts'
+import type { AgentEvent, AgentView } from './agent.ts'
+import { customRuntime } from './custom-runtime.ts'
+import {
+  AgentNameTakenError,
+  AgentNotFoundError,
+  AgentsStoppedError,
+  TooManyAgentsError,
+  UnknownRuntimeError
+} from './errors.ts'
+import { AGENTS_ENDED_MAX, AGENTS_MAX } from './limits.ts'
+import type { AgentGate, PidSource, ProcessHost, RuntimeAdapter } from './ports.ts'
+import type { RestartRule } from './restart.ts'
+
+export interface AgentsDeps {
+  readonly processes: ProcessHost
+  readonly pids: PidSource
+  readonly gate: AgentGate
+  readonly clock: Clock
+  readonly prng: Prng
+  readonly log: Logger
+  /** Told of every change, in order, at once. Must not throw. */
+  readonly onEvent: (event: AgentEvent) => void
+}
+
+export interface AgentsOptions {
+  /** What kinds of agents can be spawned; `custom` alone unless said otherwise. */
+  readonly runtimes?: readonly RuntimeAdapter[]
+}
+
+export interface AgentSpec {
+  readonly name: string
+  readonly runtime: string
+  readonly command: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  /** Null: the process host's default. */
+  readonly cwd: string | null
+  readonly restart: RestartRule
+  /** Who asks, as the chain names actors. Also answers for restarts by rule. */
+  readonly requester: string
+}
+
+export interface RuntimeView {
+  readonly name: string
+  readonly description: string
+}
+
+export interface Agents {
+  /**
+   * Resolves when the first process runs. A start that is refused or fails leaves no agent behind.
+   * @throws WeaverError `AGENTS_...`, `CORE_INVALID_NAME`, `PROCESS_...`, and whatever the gate throws
+   */
+  spawn(spec: AgentSpec): Promise<AgentView>
+  /** By name, or by pid in digits. Resolves when the whole tree has ended. */
+  stop(reference: string): Promise<AgentView>
+  /** Ends what runs, forgets its failures, and starts anew, also an agent that has ended. */
+  restart(reference: string): Promise<AgentView>
+  find(reference: string): AgentView | null
+  /** By pid. The last ended ones are among them. */
+  list(): readonly AgentView[]
+  runtimes(): readonly RuntimeView[]
+  /** Ends every agent, and refuses new ones. May be called twice. */
+  close(): Promise<void>
+}
+
+export function createAgents(deps: AgentsDeps, options: AgentsOptions = {}): Agents {
+  return new AgentTable(deps, options.runtimes ?? [customRuntime])
+}
+
+class AgentTable implements Agents {
+  readonly #deps: AgentsDeps
+  readonly #runtimes: readonly RuntimeAdapter[]
+  readonly #namesTaken = new Set<string>()
+  #agents: readonly Agent[] = []
+  #closing: Promise<void> | null = null
+
+  constructor(deps: AgentsDeps, runtimes: readonly RuntimeAdapter[]) {
+    this.#deps = deps
+    this.#runtimes = runtimes
+  }
+
+  async spawn(spec: AgentSpec): Promise<AgentView> {
+    const name = checkedName(spec.name)
+    const runtime = this.#runtimes.find((candidate) => candidate.name === spec.runtime)
+    if (runtime === undefined) {
+      throw new UnknownRuntimeError(
+        spec.runtime,
+        this.#runtimes.map((known) => known.name)
+      )
+    }
+    const plan = runtime.plan(spec)
+    this.#takeName(name) // Before the first await (S1).
+    try {
+      const pid = await this.#deps.pids.next()
+      if (this.#closing !== null) throw new AgentsStoppedError(name)
+      const agent = new Agent(this.#deps, {
+        pid,
+        name,
+        runtime: runtime.name,
+        restart: spec.restart,
+        requester: spec.requester,
+        plan
+      })
+      return await this.#begin(agent)
+    } finally {
+      this.#namesTaken.delete(name)
+    }
+  }
+
+  async stop(reference: string): Promise<AgentView> {
+    return await this.#agent(reference).stop()
+  }
+
+  async restart(reference: string): Promise<AgentView> {
+    const agent = this.#agent(reference)
+    if (this.#closing !== null) throw new AgentsStoppedError(agent.name)
+    return await agent.restart()
+  }
+
+  find(reference: string): AgentView | null {
+    return this.#lookUp(reference)?.view() ?? null
+  }
+
+  list(): readonly AgentView[] {
+    return this.#agents.map((agent) => agent.view())
+  }
+
+  runtimes(): readonly RuntimeView[] {
+    return this.#runtimes.map(({ name, description }) => ({ name, description }))
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= Promise.all(this.#agents.map((agent) => agent.stop())).then(() => undefined)
+    return this.#closing
+  }
+
+  #takeName(name: string): void {
+    if (this.#closing !== null) throw new AgentsStoppedError(name)
+    const live = this.#agents.filter((agent) => !agent.hasEnded)
+    if (this.#namesTaken.has(name) || live.some((agent) => agent.name === name)) {
+      throw new AgentNameTakenError(name)
+    }
+    if (live.length + this.#namesTaken.size >= AGENTS_MAX) throw new TooManyAgentsError(name)
+    this.#namesTaken.add(name)
+  }
+
+  async #begin(agent: Agent): Promise<AgentView> {
+    // An ended agent of the same name makes room: a name says one thing in `list`.
+    const others = this.#agents.filter((other) => other.name !== agent.name)
+    const ended = others.filter((other) => other.hasEnded)
+    const dropped = ended.slice(0, Math.max(0, ended.length - AGENTS_ENDED_MAX))
+    this.#agents = [...others.filter((other) => !dropped.includes(other)), agent]
+    agent.begin()
+    try {
+      await agent.firstStart
+    } catch (error) {
+      this.#agents = this.#agents.filter((other) => other !== agent)
+      throw error
+    }
+    return agent.view()
+  }
+
+  #agent(reference: string): Agent {
+    const agent = this.#lookUp(reference)
+    if (agent === null) throw new AgentNotFoundError(reference.slice(0, 64))
+    return agent
+  }
+
+  #lookUp(reference: string): Agent | null {
+    const byName = this.#agents.find((agent) => agent.name === reference)
+    return byName ?? this.#agents.find((agent) => String(agent.pid) === reference) ?? null
+  }
+}

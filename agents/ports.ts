@@ -1,0 +1,98 @@
+// What agents/ needs from outside. node/ plugs in node/processes, the scheduler's pids and the gate.
+
+import type { FrameChannel, Millis, Pid } from '../core/index.ts'
+
+/** How a process ended: one of the two is null. */
+export interface ExitStatus {
+  readonly code: number | null
+  readonly signal: string | null
+}
+
+export interface SpawnRequest {
+  readonly pid: Pid
+  readonly command: readonly [string, ...string[]]
+  /** Added to what every process gets; see node/processes/environment.ts. */
+  readonly env: Readonly<Record<string, string>>
+  /** Null: the host's default folder. */
+  readonly cwd: string | null
+  /** Null: no input, and output goes to the process's spool. */
+  readonly io: FrameChannel | null
+}
+
+/** One live process and everything that it started. */
+export interface RunningProcess {
+  readonly osPid: number
+  /** Resolves, never rejects, once it has ended and all of its output has been delivered. */
+  readonly exited: Promise<ExitStatus>
+  /** Sends `SIGTERM`, `SIGHUP`, ... to its group. Does nothing when it has ended. */
+  signal(name: string): void
+  /**
+   * Ends it and every process that it left: asks, waits `graceMs`, then kills. May be called in any
+   * state and as often as one likes; after an exit it ends what the process left behind.
+   */
+  stop(graceMs: Millis): Promise<ExitStatus>
+  /** Closes its input; from here on its output goes to the spool. */
+  detachIo(): void
+}
+
+/**
+ * Starts processes on this machine.
+ *
+ * Nothing is durable and nothing is retried. Calls may overlap. A start that fails leaves nothing behind
+ * and throws `PROCESS_NOT_FOUND`, `PROCESS_NOT_EXECUTABLE`, `PROCESS_BAD_DIRECTORY`,
+ * `PROCESS_ARGUMENTS_TOO_LONG` (all: never) or `PROCESS_TOO_MANY` (later).
+ */
+export interface ProcessHost {
+  spawn(request: SpawnRequest): Promise<RunningProcess>
+  /**
+   * Says that `pid` may write to its spool again after its present process has ended, so that whoever
+   * follows its output waits. The returned function takes that back. Hosts without a spool have none.
+   */
+  holdOutput?(pid: Pid): () => void
+}
+
+/** Numbers for processes: each is given out once in the life of a home. */
+export interface PidSource {
+  next(): Promise<Pid>
+}
+
+export interface AgentSpawnAsk {
+  /** Who wants it, as the chain names actors: `user:local`, `node:<NodeId>`. */
+  readonly requester: string
+  readonly pid: Pid
+  readonly name: string
+  readonly runtime: string
+  readonly command: readonly string[]
+  /** How often this agent has been started before. */
+  readonly restarts: number
+}
+
+/**
+ * Decides whether an agent may start. Resolves only when the permission is durably recorded; throws when
+ * it is refused or cannot be recorded. Asked before every start, restarts by rule included.
+ */
+export interface AgentGate {
+  authorizeSpawn(ask: AgentSpawnAsk): Promise<void>
+}
+
+/** What a runtime makes of a spec: exactly what will be started. */
+export interface LaunchPlan {
+  readonly command: readonly [string, ...string[]]
+  readonly env: Readonly<Record<string, string>>
+  readonly cwd: string | null
+}
+
+export interface LaunchSpec {
+  readonly name: string
+  readonly command: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  readonly cwd: string | null
+}
+
+/** Knows how one kind of agent is started. Pure: it plans, and touches nothing. */
+export interface RuntimeAdapter {
+  readonly name: string
+  readonly description: string
+  /** @throws WeaverError `AGENTS_INVALID_COMMAND` */
+  plan(spec: LaunchSpec): LaunchPlan
+}
