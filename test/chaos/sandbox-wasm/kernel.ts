@@ -1,0 +1,17 @@
+// Stands for a kernel: starts a worker that spins, says so, and waits to be killed.
+
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { processLauncher } from '../../../sandbox-wasm/worker-process.ts'
+import { silentLog } from '../../unit/sandbox-wasm/doubles.ts'
+
+const folder = process.argv[2] ?? ''
+const link = await processLauncher({ log: silentLog }, { execPath: process.execPath }).guest(folder)
+const source = readFileSync(join(folder, 'tool.js'))
+const sha256 = createHash('sha256').update(source).digest('hex')
+const files = [{ name: 'tool.js', sha256, sizeBytes: source.length }]
+await link.request({ type: 'load', folder, files, outputBytesMax: 1, memoriesMax: 1 })
+void link.request({ type: 'call', method: 'call', input: '' })
+console.log('spinning')
+await link.ended
