@@ -1,0 +1,18 @@
+/**
+ * The control API as its callers see it: types and a client. Loads nothing of core/, zod or hono.
+ *
+ * @module
+ */
+
+import type * as runClient from './run-client.ts'
+
+export { ApiError, NO_KERNEL } from './api-error.ts'
+export { ControlClient } from './client.ts'
+export type { RequestOptions, StreamRequestOptions } from './client.ts'
+export type { StreamItem } from './event-stream.ts'
+export type * from './types.ts'
+
+/** Attached tasks, loaded when first needed: they bring core/ with them. */
+export function loadRunClient(): Promise<typeof runClient> {
+  return import('./run-client.ts')
+}

@@ -1,0 +1,242 @@
+// Replicates lanes: every member holds every lane.
+//
+// Invariants
+//   R1. Nothing received is stored before chain/ has checked it: the peer only carries the bytes.
+//   R2. At most one pull at a time from each peer; a head heard meanwhile is looked at when it ends.
+//   R3. Lanes come from whoever has them, so a lane spreads while its owner is away.
+
+import { z } from 'zod'
+import type { AcceptOutcome, Chain, LaneHead, Want } from '../chain/index.ts'
+import { nodeId, WeaverError } from '../core/index.ts'
+import type { Cbor, Logger, NodeId } from '../core/index.ts'
+import type { RpcClient, RpcRequest, RpcService } from '../mesh/index.ts'
+import { isLaneFailure } from './ledger.ts'
+import { CHAIN_BATCH_BYTES, CHAIN_READ_TIMEOUT_MS } from './limits.ts'
+
+const SERVICE = 'chain'
+const LANES_MAX = 4096
+
+const laneSchema = z.string().max(64).transform(nodeId)
+const headsSchema = z
+  .array(
+    z.object({
+      lane: laneSchema,
+      height: z.int().min(0),
+      hash: z.instanceof(Uint8Array),
+      entries: z.int().min(0)
+    })
+  )
+  .max(LANES_MAX)
+const readSchema = z.object({
+  lane: laneSchema,
+  from: z.int().min(1),
+  bytesMax: z.int().min(1)
+})
+const recordsSchema = z.object({ records: z.array(z.instanceof(Uint8Array)) })
+
+export interface ChainSyncDeps {
+  readonly self: NodeId
+  readonly chain: Chain
+  readonly rpc: RpcClient
+  readonly connectedPeers: () => readonly NodeId[]
+  /** Lanes of others are not asked for: a member cannot fill this disk with lanes of its own making. */
+  readonly isMember: (node: NodeId) => boolean
+  readonly log: Logger
+  /** A lane has two signed versions of a height. */
+  readonly onForked: (lane: NodeId) => void
+  /** What a peer holds, each time it says so. */
+  readonly onHeads: (peer: NodeId, heads: readonly LaneHead[]) => void
+  /** Hears of a disk that failed under a lane. */
+  readonly onFailed: (error: WeaverError) => void
+}
+
+export class ChainSync {
+  readonly #deps: ChainSyncDeps
+  readonly #own: NodeId
+  /** The newest heads heard from each peer. */
+  readonly #heard = new Map<NodeId, readonly LaneHead[]>()
+  readonly #pulls = new Map<NodeId, Promise<void>>()
+  readonly #unsubscribe: () => void
+  /** To which height of the own lane each peer has fetched it. */
+  readonly #served = new Map<NodeId, number>()
+  #onServed: () => void = () => undefined
+  #isStopped = false
+  #isAnnouncing = false
+
+  constructor(deps: ChainSyncDeps) {
+    this.#deps = deps
+    this.#own = deps.self
+    this.#unsubscribe = deps.chain.onAdvance((head) => this.#announce(head.lane))
+  }
+
+  /** What rides on every pulse. */
+  heads(): Cbor {
+    return this.#deps.chain.heads().map(headCbor)
+  }
+
+  /** The heads of a peer, from a pulse or an announcement. */
+  heard(peer: NodeId, value: unknown): void {
+    const parsed = headsSchema.safeParse(value)
+    if (!parsed.success) return
+    const known = new Map((this.#heard.get(peer) ?? []).map((head) => [head.lane, head]))
+    for (const head of parsed.data) known.set(head.lane, head)
+    this.#heard.set(peer, [...known.values()].slice(0, LANES_MAX))
+    this.#deps.onHeads(peer, parsed.data)
+    this.#pull(peer)
+  }
+
+  forget(peer: NodeId): void {
+    this.#heard.delete(peer)
+  }
+
+  service(): RpcService {
+    return { name: SERVICE, serve: (request) => this.#serve(request) }
+  }
+
+  /**
+   * Resolves when every connected peer has fetched this node's own lane to its end, or when `signal`
+   * aborts: what is written last before a stop should not lie on this disk alone.
+   */
+  async flush(signal: AbortSignal): Promise<void> {
+    const own = this.#deps.chain.heads().find(({ lane }) => lane === this.#own)
+    if (own === undefined) return
+    const lacking = (): boolean =>
+      this.#deps.connectedPeers().some((peer) => (this.#served.get(peer) ?? 0) < own.height)
+    while (lacking() && !signal.aborted) await this.#nextServed(signal)
+  }
+
+  #nextServed(signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#onServed = resolve
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+    return promise
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    this.#unsubscribe()
+    await Promise.all(this.#pulls.values())
+  }
+
+  async #serve(request: RpcRequest): Promise<Cbor> {
+    if (request.method === 'heads') {
+      this.heard(request.peer, request.body)
+      return null
+    }
+    if (request.method !== 'read') {
+      throw new WeaverError('NODE_NO_SUCH_METHOD', `Cannot serve chain method '${request.method}'`)
+    }
+    const { lane, from, bytesMax } = readSchema.parse(request.body)
+    const { records, next } = await this.#deps.chain.read(
+      lane,
+      from,
+      Math.min(bytesMax, CHAIN_BATCH_BYTES)
+    )
+    if (lane === this.#own) {
+      this.#served.set(request.peer, next - 1)
+      this.#onServed()
+    }
+    return { records }
+  }
+
+  /** Tells all peers of this node's own new head, once for all blocks of one turn of the event loop. */
+  #announce(lane: NodeId): void {
+    if (lane !== this.#own || this.#isAnnouncing || this.#isStopped) return
+    this.#isAnnouncing = true
+    queueMicrotask(() => {
+      this.#isAnnouncing = false
+      if (this.#isStopped) return
+      const heads = this.#deps.chain.heads().filter((head) => head.lane === this.#own)
+      const body = heads.map(headCbor)
+      for (const peer of this.#deps.connectedPeers()) {
+        this.#deps.rpc.notify(peer, SERVICE, 'heads', body)
+      }
+    })
+  }
+
+  #pull(peer: NodeId): void {
+    if (this.#isStopped || this.#pulls.has(peer)) return // R2
+    const pull = this.#pullAll(peer)
+      .catch((error: unknown) => {
+        if (isLaneFailure(error)) this.#deps.onFailed(error)
+        // The next pulse tries again.
+        this.#deps.log.debug('Cannot replicate lanes', { peer, error: String(error) })
+      })
+      .finally(() => this.#pulls.delete(peer))
+    this.#pulls.set(peer, pull)
+  }
+
+  async #pullAll(peer: NodeId): Promise<void> {
+    for (;;) {
+      const heads = (this.#heard.get(peer) ?? []).filter(({ lane }) => this.#deps.isMember(lane))
+      await this.#checkOwn(peer, heads)
+      const wants = this.#deps.chain.plan(heads)
+      let hasGrown = false
+      for (const want of wants) {
+        if (this.#isStopped) return
+        hasGrown = (await this.#pullLane(peer, want)) || hasGrown
+      }
+      if (!hasGrown) return // Caught up, or what this peer has does not fit: its next head may.
+    }
+  }
+
+  /** A peer that holds more of the own lane than this disk: chain/ checks it, and stops the lane if it is so. */
+  async #checkOwn(peer: NodeId, heads: readonly LaneHead[]): Promise<void> {
+    const { chain } = this.#deps
+    const claimed = heads.find(({ lane }) => lane === this.#own)?.height ?? 0
+    const held = chain.heads().find(({ lane }) => lane === this.#own)?.height ?? 0
+    if (claimed <= held || chain.failure() !== null || chain.upkeep.repairState() !== null) return
+    await this.#pullLane(peer, { lane: this.#own, fromHeight: held + 1, toHeight: claimed })
+    const failure = chain.failure()
+    if (failure !== null) this.#deps.onFailed(failure)
+  }
+
+  /** One lane, batch by batch; the next is under way while one is checked. True when the lane grew. */
+  async #pullLane(peer: NodeId, { lane, fromHeight, toHeight }: Want): Promise<boolean> {
+    let from = fromHeight
+    let hasGrown = false
+    let asked = this.#ask(peer, lane, from)
+    let storing: Promise<AcceptOutcome> | null = null
+    for (;;) {
+      const records = await asked
+      const isLast = records.length === 0 || this.#isStopped
+      from += records.length
+      const hasMore = !isLast && from <= toHeight
+      if (hasMore) asked = this.#ask(peer, lane, from)
+      asked.catch(() => undefined) // Thrown where it is awaited, if that is ever reached.
+      // Two at a time: one is checked while the other is being stored, in the order of the calls.
+      const next = isLast ? null : this.#deps.chain.accept(lane, records) // R1
+      next?.catch(() => undefined)
+      for (const each of hasMore ? [storing] : [storing, next]) {
+        const outcome = await each
+        if (outcome?.kind === 'extended') hasGrown = true
+        else if (outcome !== null) return this.#stopped(peer, lane, outcome) || hasGrown
+      }
+      if (!hasMore) return hasGrown
+      storing = next
+    }
+  }
+
+  /** False: the lane does not grow any further by what this peer sends. */
+  #stopped(peer: NodeId, lane: NodeId, outcome: AcceptOutcome): boolean {
+    if (outcome.kind === 'refused') {
+      const { code } = outcome
+      this.#deps.log.warn('Refused chain records', { peer, lane, code })
+      if (code === 'CHAIN_LANE_FORKED') this.#deps.onForked(lane)
+    }
+    return false
+  }
+
+  async #ask(peer: NodeId, lane: NodeId, from: number): Promise<readonly Uint8Array[]> {
+    const body = { lane, from, bytesMax: CHAIN_BATCH_BYTES }
+    const answer = await this.#deps.rpc.call(peer, SERVICE, 'read', body, {
+      timeoutMs: CHAIN_READ_TIMEOUT_MS
+    })
+    return recordsSchema.parse(answer).records
+  }
+}
+
+function headCbor(head: LaneHead): Cbor {
+  return { lane: head.lane, height: head.height, hash: head.hash, entries: head.entries }
+}

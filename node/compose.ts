@@ -1,0 +1,297 @@
+// The real kernel: real clock, files, LevelDB, libp2p, child processes, control API. Reads from top to
+// bottom in the order in which things are opened; what is open is closed in reverse, also when the next
+// step fails.
+
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import process from 'node:process'
+import { toHex, utf8, WeaverError } from '../core/index.ts'
+import type { KeyValueStore, Logger } from '../core/index.ts'
+import { systemClock, systemEntropy, systemPrng } from '../core/system.ts'
+import { libp2pNetwork } from '../mesh/index.ts'
+import type { Mesh } from '../mesh/index.ts'
+import { createSandbox } from '../sandbox-wasm/index.ts'
+import type { KernelStatus, LogLine } from './api/index.ts'
+import type { RepairWish } from './chain-repair.ts'
+import { threadedChecker } from './chain-checker.ts'
+import { formatConfig, mergeConfig, parseConfig } from './config.ts'
+import type { NodeConfig, StartFlags } from './config.ts'
+import { openLaneDisk } from './disk.ts'
+import { Feed } from './feed.ts'
+import { writeWhole } from './home-files.ts'
+import { removeKernelFile, writeKernelFile } from './home-kernel-file.ts'
+import { homePaths } from './home-layout.ts'
+import { openHome } from './home.ts'
+import type { Home } from './home.ts'
+import { HttpServer } from './http/index.ts'
+import { createKernel } from './kernel.ts'
+import type { Kernel } from './kernel.ts'
+import { kernelService } from './kernel-service.ts'
+import { LOG_LINES_KEPT_MAX, STOP_GRACE_MS } from './limits.ts'
+import { rememberPorts, withRememberedPorts } from './listen-ports.ts'
+import { LogFile } from './log-file.ts'
+import { logStream, parseLogLine } from './log-stream.ts'
+import { createPids } from './processes/pids.ts'
+import { RealProcessHost } from './processes/host.ts'
+import type { ProcessSample } from './processes/sampler.ts'
+import { systemProcesses } from './processes/system-processes.ts'
+import type { Sample } from './process-table.ts'
+import { machineLoadMeter, ownResources, runCommand } from './resources.ts'
+import type { KernelService } from './service.ts'
+import { garbageMeter } from './stream-garbage.ts'
+import { clearTaskFolders, withTaskFolders } from './task-folders.ts'
+import { VERSION } from './version.ts'
+
+export interface NodeOptions {
+  readonly home: string
+  readonly flags: StartFlags
+  readonly invite: string | null
+  /** Take the own lane back from other members first; null: a start as usual. */
+  readonly repair: RepairWish | null
+  /** Aborts the start, or stops the kernel once it runs. */
+  readonly signal: AbortSignal
+}
+
+export interface RunningNode {
+  status(): KernelStatus
+  /** Resolves, never rejects, when the kernel has stopped and everything is closed. */
+  readonly stopped: Promise<void>
+}
+
+/** What has been opened so far, to be closed in reverse. */
+class Opened {
+  readonly #closers: (() => Promise<void>)[] = []
+  readonly #log: Logger
+
+  constructor(log: Logger) {
+    this.#log = log
+  }
+
+  add(close: () => Promise<void>): void {
+    this.#closers.unshift(close)
+  }
+
+  /** Every closer runs, whatever the others do. */
+  async close(): Promise<void> {
+    for (const close of this.#closers.splice(0)) {
+      try {
+        await close()
+      } catch (error) {
+        this.#log.error('Cannot close a part of the kernel', { error: String(error) })
+      }
+    }
+  }
+}
+
+/** @throws WeaverError for whatever keeps it from starting; then nothing is left open */
+export async function openNode(options: NodeOptions): Promise<RunningNode> {
+  const lines = new Feed<LogLine>(toHex(systemEntropy.bytes(4)), LOG_LINES_KEPT_MAX)
+  const directory = homePaths(options.home).logs
+  const onLine = (line: string): void => {
+    for (const parsed of parseLogLine(line)) lines.publish(parsed)
+  }
+  const logFile = new LogFile({ clock: systemClock }, { directory, level: 'info', onLine })
+  const log = logFile.logger
+  const opened = new Opened(log)
+  let hasHome = false
+  let isNew = false
+  let mesh: Mesh | null = null
+  try {
+    // The home's lock is taken here: from now on this process alone works on it.
+    const home = await openHome({ entropy: systemEntropy, log }, { path: options.home })
+    hasHome = true
+    isNew = home.isNew
+    opened.add(() => home.close())
+    const config = mergedConfig(home, options.flags)
+    const parts = { home, log, config, opened, repair: options.repair }
+    const { kernel, reaped } = await openKernel(parts)
+    const stopAsked = Promise.withResolvers<string>()
+    const service = kernelService(kernel.rooms, {
+      osPid: process.pid,
+      http: () => http.url,
+      requestStop: () => stopAsked.resolve('asked through the control API'),
+      logs: (wanted) => logStream({ directory, feed: lines }, wanted)
+    })
+    const http = httpServer(service, parts)
+    mesh = kernel.rooms.mesh
+    await kernel.start({ invite: options.invite, signal: options.signal, reaped })
+    await rememberPorts(home.store, kernel.rooms.network.addresses())
+    await http.start()
+    opened.add(() => http.stop())
+    keepConfig(home, config) // Only now: flags that kept it from starting must not keep it from starting again.
+    log.info('kernel is ready', { pid: process.pid, version: VERSION, home: home.paths.home })
+    void kernel.failed.then(({ message }) => {
+      stopAsked.resolve(message)
+      return message
+    })
+    options.signal.addEventListener('abort', () => stopAsked.resolve(String(options.signal.reason)))
+    if (options.signal.aborted) stopAsked.resolve(String(options.signal.reason))
+    const stop = async (): Promise<void> => {
+      const why = await stopAsked.promise
+      log.info('kernel is stopping', { why })
+      await http.stop()
+      await kernel.stop(why)
+      await opened.close()
+      lines.close()
+      logFile.close()
+    }
+    return { status: () => service.status(), stopped: stop() }
+  } catch (error) {
+    // A home that is refused stays as it was found: then not even a line is logged there.
+    if (hasHome) log.error('kernel did not start', { error: String(error) })
+    await opened.close()
+    logFile.close()
+    // A home that this start made, and that no mesh has heard of, goes with it.
+    if (isNew && (mesh?.meshId() ?? null) === null) rmSync(options.home, { recursive: true })
+    throw error
+  }
+}
+
+function mergedConfig({ paths }: Home, flags: StartFlags): NodeConfig {
+  const kept = existsSync(paths.config)
+    ? parseConfig(readFileSync(paths.config, 'utf8'), paths.config)
+    : null
+  return mergeConfig(kept, flags)
+}
+
+function keepConfig({ paths }: Home, config: NodeConfig): void {
+  const text = existsSync(paths.config) ? readFileSync(paths.config, 'utf8') : null
+  const next = formatConfig(config)
+  if (next !== text) writeWhole(paths.config, next)
+}
+
+interface Parts {
+  readonly home: Home
+  readonly log: Logger
+  readonly config: NodeConfig
+  readonly opened: Opened
+  readonly repair: RepairWish | null
+}
+
+async function openKernel(
+  parts: Parts
+): Promise<{ readonly kernel: Kernel; readonly reaped: readonly string[] }> {
+  const { home, log, config, opened } = parts
+  const { paths, seed, signer, store } = home
+  const clock = systemClock
+  const incarnation = await nextIncarnation(store)
+  const resources = await ownResources({ run: runCommand, log }, { gpu: config.gpu })
+  const listen = await withRememberedPorts(store, config.listen)
+
+  const samples = new Map<number, Sample>()
+  const processes = processHost(parts, incarnation.bootId, samples)
+  const reaped = await processes.start()
+  opened.add(() => processes.stop(STOP_GRACE_MS))
+  await clearTaskFolders(paths.work)
+  writeKernelFile(paths, { pid: process.pid, version: VERSION, startedAt: clock.wall() })
+  opened.add(async () => removeKernelFile(paths))
+
+  const streamMeter = garbageMeter()
+  const checker = threadedChecker({ clock })
+  opened.add(() => checker.stop())
+  const kernel = await createKernel(
+    {
+      clock,
+      prng: systemPrng,
+      entropy: systemEntropy,
+      log,
+      signer,
+      store,
+      laneDisk: await openLaneDisk(paths.chain),
+      checker,
+      network: libp2pNetwork(
+        { seed, clock, log: log.child({ room: 'mesh' }) },
+        { listen, mdns: config.mdns }
+      ),
+      pids: createPids({ store }),
+      agentProcesses: processes,
+      taskProcesses: withTaskFolders({ processes, log, streamMeter }, { directory: paths.work }),
+      outputs: processes.spool,
+      sandbox: createSandbox(
+        { clock, log },
+        { cacheFolder: paths.tools, execPath: process.execPath }
+      ),
+      streamMeter,
+      machineLoad: machineLoadMeter({ clock }),
+      samples: () => samples
+    },
+    {
+      name: config.name,
+      labels: config.labels,
+      peers: config.peers,
+      resources,
+      version: VERSION,
+      home: paths.home,
+      incarnation,
+      repair: parts.repair
+    }
+  )
+  opened.add(() => kernel.stop('the start failed'))
+  return { kernel, reaped: reaped.map(({ command }) => command) }
+}
+
+function processHost(
+  { home, log }: Parts,
+  bootId: string,
+  samples: Map<number, Sample>
+): RealProcessHost {
+  const { paths } = home
+  const onSamples = (taken: readonly ProcessSample[]): void => {
+    samples.clear()
+    for (const { pid, ...sample } of taken) samples.set(pid, sample)
+  }
+  return new RealProcessHost(
+    { os: systemProcesses, clock: systemClock, log: log.child({ room: 'processes' }), onSamples },
+    {
+      runDirectory: paths.run,
+      spoolDirectory: paths.spool,
+      homeId: home.id,
+      bootId,
+      directory: paths.work,
+      environment: process.env,
+      platform: process.platform
+    }
+  )
+}
+
+/** Counted durably before anything is said to anybody: two runs never share a generation. */
+async function nextIncarnation(
+  store: KeyValueStore
+): Promise<{ readonly generation: number; readonly bootId: string }> {
+  const key = 'node/generation'
+  const stored = await store.get(key)
+  const generation = Number(stored === null ? '0' : new TextDecoder().decode(stored)) + 1
+  if (!Number.isSafeInteger(generation)) {
+    throw new WeaverError(
+      'STORE_FAILED',
+      'Cannot count the starts of this home: its store is damaged'
+    )
+  }
+  await store.write([{ key, value: utf8(String(generation)) }])
+  return { generation, bootId: toHex(systemEntropy.bytes(8)) }
+}
+
+function httpServer(service: KernelService, { home, config, log }: Parts): HttpServer {
+  return new HttpServer(
+    { service, clock: systemClock, entropy: systemEntropy, log: log.child({ room: 'http' }) },
+    {
+      socketPath: home.paths.socket,
+      version: VERSION,
+      tcp:
+        config.http === null
+          ? null
+          : { ...hostAndPort(config.http), tokenFile: home.paths.httpToken }
+    }
+  )
+}
+
+/** @throws WeaverError `NODE_HTTP_INVALID` */
+function hostAndPort(text: string): { readonly host: string; readonly port: number } {
+  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text)
+  const host = match?.[1] ?? match?.[2]
+  const port = Number(match?.[3])
+  if (host !== undefined && port <= 65_535) return { host, port }
+  throw new WeaverError(
+    'NODE_HTTP_INVALID',
+    `Cannot listen on '${text.slice(0, 64)}': write HOST:PORT, for example 127.0.0.1:7070`
+  )
+}

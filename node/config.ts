@@ -1,0 +1,113 @@
+// What a node was told about itself, kept in its home, so that a later start needs no flags.
+
+import { hostname } from 'node:os'
+import { z } from 'zod'
+import { checkedName, WeaverError } from '../core/index.ts'
+
+const CONFIG_VERSION = 1
+const LABELS_MAX = 32
+
+export interface NodeConfig {
+  readonly version: typeof CONFIG_VERSION
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+  /** `auto`, `none`, or a GPU declared by hand: `1:24GB`. */
+  readonly gpu: string
+  /** Multiaddrs to listen on. */
+  readonly listen: readonly string[]
+  /** `HOST:PORT` of the control API's TCP listener, or null for none. */
+  readonly http: string | null
+  /** Whether this node makes itself known on the LAN. */
+  readonly mdns: boolean
+  /** Multiaddrs ending in `/p2p/<node id>` where members may always be tried. */
+  readonly peers: readonly string[]
+}
+
+const label = z.string().max(63)
+const configSchema: z.ZodType<NodeConfig> = z.strictObject({
+  version: z.literal(CONFIG_VERSION),
+  name: z.string(),
+  labels: z.record(label, label),
+  gpu: z.string(),
+  listen: z.array(z.string()).min(1).max(16),
+  http: z.string().nullable(),
+  mdns: z.boolean().default(true),
+  peers: z.array(z.string().max(512)).max(256).default([])
+})
+
+/** What the command line says: null means that it says nothing. */
+export interface StartFlags {
+  readonly name: string | null
+  readonly labels: readonly string[] | null
+  readonly gpu: string | null
+  readonly listen: readonly string[] | null
+  readonly http: string | null
+  readonly mdns?: boolean | null
+}
+
+/** @throws WeaverError `NODE_CONFIG_INVALID` naming the first thing that is wrong in the file. */
+export function parseConfig(text: string, file: string): NodeConfig {
+  const parsed = configSchema.safeParse(parseJson(text, file))
+  if (parsed.success) return { ...parsed.data, name: checkedName(parsed.data.name) }
+  const issue = parsed.error.issues[0]
+  throw configError(file, `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not as expected'}`)
+}
+
+export function formatConfig(config: NodeConfig): string {
+  return `${JSON.stringify(config, null, 2)}\n`
+}
+
+/** The flags over what was kept over the defaults. */
+export function mergeConfig(kept: NodeConfig | null, flags: StartFlags): NodeConfig {
+  return {
+    version: CONFIG_VERSION,
+    name: flags.name === null ? (kept?.name ?? defaultName()) : checkedName(flags.name),
+    labels: flags.labels === null ? (kept?.labels ?? {}) : parseLabels(flags.labels),
+    gpu: flags.gpu ?? kept?.gpu ?? 'auto',
+    listen: [...(flags.listen ?? kept?.listen ?? ['/ip4/0.0.0.0/tcp/0', '/ip6/::/tcp/0'])],
+    http: flags.http === null ? (kept?.http ?? null) : flags.http === 'off' ? null : flags.http,
+    mdns: flags.mdns ?? kept?.mdns ?? true,
+    peers: kept?.peers ?? []
+  }
+}
+
+/** @throws WeaverError `NODE_LABEL_INVALID` */
+export function parseLabels(texts: readonly string[]): Record<string, string> {
+  const labels: [string, string][] = texts.map((text) => {
+    const match = /^([A-Za-z0-9][A-Za-z0-9._/-]{0,62})=([^=\s]{0,63})$/.exec(text)
+    if (match?.[1] === undefined || match[2] === undefined) {
+      throw new WeaverError(
+        'NODE_LABEL_INVALID',
+        `Cannot use '${text.slice(0, 130)}' as a label: write KEY=VALUE, 63 characters each at most`
+      )
+    }
+    return [match[1], match[2]]
+  })
+  if (labels.length > LABELS_MAX) {
+    throw new WeaverError(
+      'NODE_LABEL_INVALID',
+      `Cannot use ${labels.length} labels: at most ${LABELS_MAX}`
+    )
+  }
+  return Object.fromEntries(labels)
+}
+
+/** The machine's host name, as far as it can be a node's name. */
+function defaultName(): string {
+  const first = hostname().split('.')[0] ?? ''
+  const name = first.toLowerCase().replaceAll(/[^a-z0-9-]/g, '-')
+  const trimmed = name.replaceAll(/^-+|-+$/g, '').slice(0, 63)
+  return trimmed === '' ? 'node' : checkedName(trimmed)
+}
+
+function parseJson(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw configError(file, 'it is not JSON', error)
+  }
+}
+
+function configError(file: string, what: string, cause?: unknown): WeaverError {
+  return new WeaverError('NODE_CONFIG_INVALID', `Cannot read ${file}: ${what}`, { cause })
+}

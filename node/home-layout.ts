@@ -1,0 +1,53 @@
+// Where everything of one node lies. Folders are 0700, files 0600.
+
+import { join } from 'node:path'
+
+/** The format of a home. Raised when an older weaver could no longer read what a newer one wrote. */
+export const HOME_FORMAT = 1
+
+// sockaddr_un holds 104 bytes on macOS and 108 on Linux, one of them the final NUL.
+export const SOCKET_PATH_BYTES_MAX = 103
+
+export interface HomePaths {
+  readonly home: string
+  /** The number of the home's format. Written last: what has it is complete. */
+  readonly version: string
+  /** The seed of the node's key: 64 hexadecimal digits. */
+  readonly identityKey: string
+  readonly config: string
+  /** What lives no longer than a kernel. */
+  readonly run: string
+  readonly socket: string
+  readonly httpToken: string
+  readonly kernelFile: string
+  /** LevelDB; whoever has it open owns the home. */
+  readonly store: string
+  readonly chain: string
+  readonly logs: string
+  /** What processes wrote while nobody was attached. */
+  readonly spool: string
+  /** Where processes run unless told otherwise. */
+  readonly work: string
+  /** Compiled tools. */
+  readonly tools: string
+}
+
+export function homePaths(home: string): HomePaths {
+  const run = join(home, 'run')
+  return {
+    home,
+    version: join(home, 'version'),
+    identityKey: join(home, 'identity.key'),
+    config: join(home, 'config.json'),
+    run,
+    socket: join(run, 'kernel.sock'),
+    httpToken: join(run, 'http-token'),
+    kernelFile: join(run, 'kernel.json'),
+    store: join(home, 'store'),
+    chain: join(home, 'chain'),
+    logs: join(home, 'logs'),
+    spool: join(home, 'spool'),
+    work: join(home, 'work'),
+    tools: join(home, 'tools')
+  }
+}

@@ -1,0 +1,165 @@
+// The home of one node: everything that it owns on this machine, in one folder.
+//
+// Invariants
+//   W1. One kernel at a time: a home is opened by opening its store, and that is its lock.
+//   W2. What is refused is left as it was found.
+//   W3. `version` is written last. What lacks it is new or half-made, and is made whole; what has it is
+//       complete, or damaged.
+
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync
+} from 'node:fs'
+import { shake256, signerFromSeed, toHex, utf8, WeaverError } from '../core/index.ts'
+import type { Entropy, KeyValueStore, Logger, Signer } from '../core/index.ts'
+import {
+  homeDamaged,
+  homeForeign,
+  homeInUse,
+  homeNewer,
+  homeNotWritable,
+  homePathTooLong
+} from './home-errors.ts'
+import { makeFolder, writeWhole } from './home-files.ts'
+import { identitySeed } from './home-identity.ts'
+import { readKernelFile } from './home-kernel-file.ts'
+import { HOME_FORMAT, homePaths, SOCKET_PATH_BYTES_MAX } from './home-layout.ts'
+import type { HomePaths } from './home-layout.ts'
+import { LevelStore } from './level-store.ts'
+
+export interface Home {
+  readonly paths: HomePaths
+  /** The seed of the node's key, for whoever needs the key itself. */
+  readonly seed: Uint8Array
+  readonly signer: Signer
+  readonly store: KeyValueStore
+  /** Names this home on this machine, also against a copy of it: 16 hexadecimal digits. */
+  readonly id: string
+  /** True when this opening made it. */
+  readonly isNew: boolean
+  /** Frees it for another kernel. May be called twice. */
+  close(): Promise<void>
+}
+
+export interface HomeDeps {
+  readonly entropy: Entropy
+  readonly log: Logger
+}
+
+/** What may lie in a home that is not complete yet. */
+const OWN_NAMES =
+  /^(?:(?:version|identity\.key|config\.json)(?:\.new)?|run|store|chain|logs|spool|work|tools)$/
+const DIRECTORY_MODE = 0o700
+const OTHERS = 0o077
+
+/**
+ * Opens a home, making it when there is none, and holds it until it is closed.
+ * @throws HomeError `NODE_HOME_IN_USE`, `NODE_HOME_NEWER`, `NODE_HOME_FULL`, `NODE_HOME_NOT_WRITABLE`,
+ *   `NODE_HOME_FOREIGN`, `NODE_HOME_DAMAGED`, `NODE_HOME_PATH_TOO_LONG`, `NODE_KEY_EXPOSED`
+ */
+export async function openHome(deps: HomeDeps, options: { readonly path: string }): Promise<Home> {
+  const paths = homePaths(options.path)
+  checkPath(paths)
+  formatOf(paths) // Before anything is written (W2).
+  let made: string | null = null
+  let store: LevelStore | null = null
+  try {
+    made = makeFolder(paths.home)
+    tighten(deps.log, paths.home)
+    store = await openStore(paths)
+    return makeWhole(deps, paths, store)
+  } catch (error) {
+    await store?.close()
+    const refusal = error instanceof WeaverError ? error : homeNotWritable(paths.home, error)
+    // Only what this very call has made, and nobody else has opened meanwhile.
+    if (made !== null && refusal.code !== 'NODE_HOME_IN_USE') removeQuietly(made)
+    throw refusal
+  }
+}
+
+/** Under the lock: the folders, the key, and last the version (W3). */
+function makeWhole(deps: HomeDeps, paths: HomePaths, store: LevelStore): Home {
+  const isNew = formatOf(paths) === null // Again: another kernel may have made it meanwhile.
+  const { run, chain, logs, spool, work, tools } = paths
+  for (const folder of [run, chain, logs, spool, work, tools]) {
+    makeFolder(folder)
+    tighten(deps.log, folder)
+  }
+  const seed = identitySeed(deps, { paths, isNew })
+  if (isNew) writeWhole(paths.version, `${HOME_FORMAT}\n`) // From here on the home is complete.
+  const signer = signerFromSeed(seed)
+  const id = homeId(paths, signer)
+  return { paths, seed, signer, store, id, isNew, close: () => store.close() }
+}
+
+function checkPath({ home, socket }: HomePaths): void {
+  const bytes = Buffer.byteLength(socket)
+  if (bytes <= SOCKET_PATH_BYTES_MAX) return
+  throw homePathTooLong(home, SOCKET_PATH_BYTES_MAX - bytes + Buffer.byteLength(home))
+}
+
+/** The format of a complete home, or null when it is new or half-made. Writes nothing. */
+function formatOf(paths: HomePaths): number | null {
+  try {
+    if (!existsSync(paths.home)) return null
+    const names = readdirSync(paths.home)
+    if (names.includes('version')) return checkedFormat(paths)
+    const foreign = names.find((name) => !OWN_NAMES.test(name))
+    if (foreign !== undefined) throw homeForeign(paths.home, foreign)
+    return null
+  } catch (error) {
+    throw error instanceof WeaverError ? error : homeNotWritable(paths.home, error)
+  }
+}
+
+function checkedFormat(paths: HomePaths): number {
+  const text = readFileSync(paths.version, 'utf8').trim()
+  if (!/^[1-9]\d{0,8}$/.test(text)) {
+    throw homeDamaged(paths.home, `its version file says '${text.slice(0, 32)}', not a number`)
+  }
+  const format = Number(text)
+  if (format > HOME_FORMAT) throw homeNewer(paths.home, format, HOME_FORMAT)
+  return format
+}
+
+async function openStore(paths: HomePaths): Promise<LevelStore> {
+  try {
+    return await LevelStore.open(paths.store)
+  } catch (error) {
+    if (!(error instanceof WeaverError)) throw error
+    if (error.code === 'STORE_LOCKED') {
+      throw homeInUse(paths.home, readKernelFile(paths)?.pid ?? null)
+    }
+    if (/corrupt/i.test(error.message)) {
+      throw homeDamaged(paths.home, 'its store is damaged', error)
+    }
+    throw homeNotWritable(paths.home, error)
+  }
+}
+
+/** A folder is ours to close; only a key may have been read by then (K2). */
+function tighten(log: Logger, folder: string): void {
+  const mode = statSync(folder).mode & 0o777
+  if ((mode & OTHERS) === 0) return
+  chmodSync(folder, DIRECTORY_MODE)
+  log.warn('A folder was open to others and is not any more', { folder, mode: mode.toString(8) })
+}
+
+/** The place counts too: a copied home on the same machine must not end the processes of the original. */
+function homeId(paths: HomePaths, signer: Signer): string {
+  const place = utf8(`${signer.nodeId} ${realpathSync(paths.home)}`)
+  return toHex(shake256('weft/home/1', place).subarray(0, 8))
+}
+
+function removeQuietly(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true })
+  } catch {
+    // The error that brought us here says more.
+  }
+}

@@ -1,0 +1,2 @@
+export { HttpServer } from './server.ts'
+export type { HttpServerDeps, HttpServerOptions } from './server.ts'

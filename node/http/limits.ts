@@ -1,0 +1,23 @@
+/** Bytes of a request's body: a command of 256 KiB in JSON, escaped, and room; tool input alike. */
+export const BODY_BYTES_MAX: number = 1024 * 1024
+/** Bytes of one submission frame: its task comes back as one outcome frame, which is twice as large. */
+export const SUBMISSION_BYTES_MAX: number = 512 * 1024
+/** Bytes of a request's head, as Node's own default. */
+export const HEAD_BYTES_MAX: number = 16 * 1024
+/** Milliseconds to send a request's head, and the whole request. Against slow-loris on TCP. */
+export const HEAD_TIMEOUT_MS: number = 10_000
+export const REQUEST_TIMEOUT_MS: number = 30_000
+/** Milliseconds from the upgrade to the first whole frame. */
+export const SUBMISSION_TIMEOUT_MS: number = 10_000
+/** Milliseconds that an idle connection may wait for its next request. */
+export const KEEP_ALIVE_MS: number = 5_000
+/** Connections at one time: far above what one person's tools open, far below the file-descriptor limit. */
+export const CONNECTIONS_MAX: number = 512
+/** Live streams and attached tasks at one time; one more is told to try again. */
+export const STREAMS_MAX: number = 256
+/** Bytes of a `sun_path` on Linux (108) without its NUL; macOS has four fewer. */
+export const SOCKET_PATH_BYTES_MAX: number = process.platform === 'darwin' ? 103 : 107
+/** Milliseconds that requests under way get when the kernel stops, before their connections are cut. */
+export const STOP_GRACE_MS: number = 2_000
+/** What `Retry-After` says, in seconds. */
+export const RETRY_AFTER_S: number = 1

@@ -1,0 +1,467 @@
+// One kernel, built from ports alone: clock, chance, store, lanes, network, processes. compose.ts gives
+// it the real ones, the simulator gives it virtual ones. Read `createKernel` from top to bottom for how
+// the rooms fit together, `start` and `stop` for the order in which they live and die.
+
+import { createAgents } from '../agents/index.ts'
+import type { PidSource, ProcessHost } from '../agents/index.ts'
+import { LaneTruncatedError, openChain } from '../chain/index.ts'
+import type { Chain, EntryDraft, LaneDisk, RecordChecker } from '../chain/index.ts'
+import { WeaverError } from '../core/index.ts'
+import type { Clock, Entropy, KeyValueStore, Logger, NodeId, Prng, Signer } from '../core/index.ts'
+import { createGate, ownerAndMembers } from '../governance/index.ts'
+import type { Gate } from '../governance/index.ts'
+import { createMesh } from '../mesh/index.ts'
+import type { Mesh, MeshLedger, Network, PulseSource } from '../mesh/index.ts'
+import type { Sandbox } from '../sandbox-wasm/index.ts'
+import {
+  createExecutor,
+  createOrigin,
+  EXECUTOR_SERVICE,
+  executionStore,
+  ORIGIN_SERVICE,
+  originStore,
+  remoteExecutors,
+  remoteOrigins,
+  routeExecutors,
+  routeOrigins,
+  serveExecutor,
+  serveOrigin
+} from '../scheduler/index.ts'
+import type { Executor, Origin } from '../scheduler/index.ts'
+import { agentGate } from './agent-gate.ts'
+import type { KernelEvent } from './api/index.ts'
+import { confirmOwnLane, repairOwnLane, startedMark } from './chain-repair.ts'
+import { ChainSync } from './chain-sync.ts'
+import { Feed } from './feed.ts'
+import { ioFrames } from './io-frames.ts'
+import { nodeLedger } from './ledger.ts'
+import type { NodeLedger } from './ledger.ts'
+import {
+  EVENTS_KEPT_MAX,
+  FIRST_CONNECTION_WAIT_MS,
+  LAST_ENTRIES_WAIT_MS,
+  LOAD_PULSE_INTERVAL_MS
+} from './limits.ts'
+import { NODE_KEY, NODE_SECTION } from './node-info.ts'
+import { Paced } from './paced.ts'
+import { Directory } from './peer-directory.ts'
+import { ProcessTable } from './process-table.ts'
+import type { Sample } from './process-table.ts'
+import { decodePulse, encodePulse, PulseBook } from './pulse.ts'
+import type { MachineLoad, NodePulse } from './pulse.ts'
+import { Recorder } from './recorder.ts'
+import { agentsService, remoteAgents } from './remote/agents.ts'
+import { outputService } from './remote/output.ts'
+import type { OutputStore } from './remote/output.ts'
+import { toolCaller, toolsService } from './remote/tools.ts'
+import type { KernelOptions, Rooms } from './rooms.ts'
+import type { StreamMeter } from './stream-garbage.ts'
+import { Witness } from './witness.ts'
+import { authorizeJoin } from './services/mesh.ts'
+
+export interface KernelDeps {
+  readonly clock: Clock
+  readonly prng: Prng
+  readonly entropy: Entropy
+  readonly log: Logger
+  readonly signer: Signer
+  readonly store: KeyValueStore
+  readonly laneDisk: LaneDisk
+  /** A simulation that must run twice the same way: see ChainOptions. */
+  readonly isRepeatable?: boolean
+  /** Checks chain records on other cores; absent, they are checked on the spot. */
+  readonly checker?: RecordChecker
+  readonly network: Network
+  readonly pids: PidSource
+  readonly agentProcesses: ProcessHost
+  /** Gives each task a fresh folder where its spec names none. */
+  readonly taskProcesses: ProcessHost
+  readonly outputs: OutputStore
+  readonly sandbox: Sandbox
+  /** Told of the bytes of streams that pass through this kernel. */
+  readonly streamMeter: StreamMeter
+  /** What this machine is doing now; asked once a second. */
+  readonly machineLoad: () => MachineLoad
+  /** The latest samples of this node's own processes. */
+  readonly samples: () => ReadonlyMap<number, Sample>
+}
+
+export interface StartOptions {
+  /** The line of an invite to a mesh to join, or null to found one or go on in the old one. */
+  readonly invite: string | null
+  readonly signal: AbortSignal
+  /** Commands of processes that an earlier kernel had left behind and that were ended, for the record. */
+  readonly reaped: readonly string[]
+}
+
+export interface Kernel {
+  readonly rooms: Rooms
+  /**
+   * Resolves when the disk has failed under a lane. The kernel refuses every privileged act from then on: it
+   * must be stopped, and started anew.
+   */
+  readonly failed: Promise<WeaverError>
+  /**
+   * Records the start, opens the mesh, and takes up the tasks of the kernel before. Resolves when the
+   * kernel is ready for work. After a rejection only `stop` may be called.
+   */
+  start(options: StartOptions): Promise<void>
+  /** Refuses new work, ends all children, records the stop, closes everything. Idempotent. */
+  stop(why: string): Promise<void>
+}
+
+export async function createKernel(deps: KernelDeps, options: KernelOptions): Promise<Kernel> {
+  const { clock, log, signer, sandbox, outputs, network, streamMeter } = deps
+  const self = signer.nodeId
+  const failed = Promise.withResolvers<WeaverError>()
+  const chain = await openLanes(deps, options, (node) => mesh.member(node)?.role === 'admin')
+  const ledger = nodeLedger(chain, self, failed.resolve)
+  const gate = createGate({ ledger, policy: ownerAndMembers })
+  const events = new Feed<KernelEvent>(options.incarnation.bootId, EVENTS_KEPT_MAX)
+  const pulses = new PulseBook()
+
+  const { name, incarnation, peers: staticAddresses = [] } = options
+  const pulse = pulseSource(() => rooms)
+  const mesh: Mesh = createMesh(
+    { ...deps, ledger: meshLedger(ledger, self), pulse },
+    { name, incarnation, staticAddresses }
+  )
+  const { rpc } = mesh
+  const laneLog = log.child({ room: 'chain' })
+  const laneMesh = { self, rpc, log: laneLog, ...membersOf(mesh) }
+  const witness = new Witness({ ...laneMesh, chain, clock })
+  const sync = new ChainSync({
+    ...laneMesh,
+    chain,
+    onForked: (lane) => witness.forked(lane),
+    onHeads: (peer, heads) => witness.heard(peer, heads),
+    onFailed: failed.resolve
+  })
+
+  const directory = nodeDirectory(mesh, pulses, (node) => witness.isQuarantined(node))
+  const table = nodeTable(mesh, pulses)
+  const recorder = new Recorder({ self, name, table, ledger, events, clock, log })
+  const { origin, executor } = createScheduler(deps, { options, mesh, gate, ledger, directory })
+  pulses.setOwn(() => ({
+    ...deps.machineLoad(),
+    executor: executor.load(),
+    samples: deps.samples()
+  }))
+  const agents = createAgents({
+    processes: deps.agentProcesses,
+    pids: deps.pids,
+    gate: agentGate(gate),
+    clock,
+    prng: deps.prng,
+    log: log.child({ room: 'agents' }),
+    onEvent: (event) => recorder.agent(event)
+  })
+  const callTool = toolCaller({ sandbox, gate, ledger })
+
+  const parts = { self, options, clock, log, startedAt: clock.now(), streamMeter, network, outputs }
+  const records = { chain, ledger, gate, events, recorder, sync, witness }
+  const meshed = { mesh, directory, pulses, table, remoteAgents: remoteAgents(rpc) }
+  const work = { origin, executor, agents, sandbox, callTool }
+  const rooms: Rooms = { ...parts, ...records, ...meshed, ...work }
+  serveMembers(rooms)
+  connectRooms(rooms)
+
+  let stopping: Promise<void> | null = null
+  return {
+    rooms,
+    failed: failed.promise,
+    start: (start) => startKernel(rooms, { ...start, store: deps.store }),
+    stop: (why) => {
+      stopping ??= stopKernel(rooms, why)
+      return stopping
+    }
+  }
+}
+
+/** @throws LaneTruncatedError when the own lane has gone though this home has written one */
+async function openLanes(
+  deps: KernelDeps,
+  options: KernelOptions,
+  mayRedact: (redactor: NodeId) => boolean
+): Promise<Chain> {
+  const { clock, signer, laneDisk, checker } = deps
+  const isRepair = (options.repair ?? null) !== null
+  const log = deps.log.child({ room: 'chain' })
+  const chain = await openChain(
+    { disk: laneDisk, clock, signer, log, ...(checker === undefined ? {} : { checker }) },
+    { isRepair, isRepeatable: deps.isRepeatable === true, mayRedact }
+  )
+  const hasLane = chain.heads().some(({ lane }) => lane === signer.nodeId)
+  if (hasLane || isRepair || !(await startedMark.isSet(deps.store))) return chain
+  await chain.stop()
+  throw new LaneTruncatedError(signer.nodeId, 0, 1)
+}
+
+/** What this node says of itself on every pulse, and what it makes of what others say. */
+function pulseSource(rooms: () => Rooms): PulseSource {
+  return {
+    collect: () => encodePulse(rooms().pulses.own(), rooms().sync.heads()),
+    receive: (peer, value) => {
+      const decoded = decodePulse(value)
+      if (decoded === null) return
+      rooms().pulses.set(peer, decoded.pulse)
+      rooms().sync.heard(peer, decoded.heads)
+      rooms().directory.changed()
+    }
+  }
+}
+
+function membersOf(mesh: Mesh): {
+  readonly isMember: (node: NodeId) => boolean
+  readonly connectedPeers: () => readonly NodeId[]
+} {
+  return {
+    isMember: (node) => mesh.isMember(node),
+    connectedPeers: () =>
+      mesh
+        .peers()
+        .filter(({ nodeId, isConnected }) => isConnected && nodeId !== mesh.nodeId)
+        .map(({ nodeId }) => nodeId)
+  }
+}
+
+function isReachable(mesh: Mesh, node: NodeId): boolean {
+  return node === mesh.nodeId || mesh.peer(node)?.isConnected === true
+}
+
+function nodeDirectory(
+  mesh: Mesh,
+  pulses: PulseBook,
+  isQuarantined: (node: NodeId) => boolean
+): Directory {
+  return new Directory({
+    nodes: () => mesh.members().flatMap(({ nodeId }) => (isQuarantined(nodeId) ? [] : nodeId)),
+    rowsOf: (node) => mesh.rows.of(node),
+    nameOf: (node) => mesh.nameOf(node),
+    isReachable: (node) => isReachable(mesh, node),
+    pulseOf: (node) => (node === mesh.nodeId ? pulses.own() : pulses.of(node))
+  })
+}
+
+function nodeTable(mesh: Mesh, pulses: PulseBook): ProcessTable {
+  const self = mesh.nodeId
+  const pulseOf = (node: NodeId): NodePulse | null =>
+    node === self ? pulses.own() : pulses.of(node)
+  return new ProcessTable({
+    self,
+    rows: mesh.rows,
+    nodes: {
+      nameOf: (node) => mesh.nameOf(node),
+      lostSince: (node) => (isReachable(mesh, node) ? null : (mesh.peer(node)?.lastSeen ?? 0)),
+      sample: (node, pid) => pulseOf(node)?.samples.get(pid) ?? null
+    }
+  })
+}
+
+/** What this node answers to other members. */
+function serveMembers(rooms: Rooms): void {
+  const { mesh, agents, gate, origin, executor, outputs, options } = rooms
+  mesh.serve(rooms.sync.service())
+  mesh.serve(rooms.witness.service())
+  mesh.serve(agentsService({ agents, gate }))
+  mesh.serve(toolsService(rooms.callTool))
+  mesh.serve(outputService({ outputs, gate, name: options.name }))
+  mesh.serve({ name: EXECUTOR_SERVICE, serve: (request) => serveExecutor(executor, request) })
+  mesh.serve({ name: ORIGIN_SERVICE, serve: (request) => serveOrigin(origin, request) })
+}
+
+/** Who hears of whose changes. */
+function connectRooms(rooms: Rooms): void {
+  const { mesh, directory, executor, origin, recorder, sync, witness, clock } = rooms
+  const tellLoad = new Paced(
+    { clock, act: () => mesh.pulseNow() },
+    { intervalMs: LOAD_PULSE_INTERVAL_MS }
+  )
+  executor.onEvent((event) => recorder.execution(event))
+  executor.onLoadChange(() => {
+    directory.changed()
+    tellLoad.ask()
+  })
+  origin.events((event) => recorder.task(event))
+  mesh.rows.onChange((node) => directory.rowsChanged(node))
+  mesh.onPeerChange((peer) => {
+    if (peer.isConnected) witness.connected(peer.nodeId)
+    else sync.forget(peer.nodeId)
+    recorder.peer(peer)
+    directory.changed()
+  })
+}
+
+/** What the scheduler is built on, beside the ports. */
+interface SchedulerParts {
+  readonly options: KernelOptions
+  readonly mesh: Mesh
+  readonly gate: Gate
+  readonly ledger: NodeLedger
+  readonly directory: Directory
+}
+
+/** Origin and executor know each other: on this node directly, on others by RPC. */
+function createScheduler(
+  deps: KernelDeps,
+  { options, mesh, gate, ledger, directory }: SchedulerParts
+): { readonly origin: Origin; readonly executor: Executor } {
+  const { clock, entropy, pids, signer, store, taskProcesses } = deps
+  const self = signer.nodeId
+  const log = deps.log.child({ room: 'scheduler' })
+  const wire = { rpc: mesh.rpc, peers: directory }
+  const shared = { ledger, gate, peers: directory, clock, log }
+  const executor: Executor = createExecutor(
+    {
+      ...shared,
+      store: executionStore({ store, log }),
+      processes: taskProcesses,
+      pids,
+      origins: routeOrigins({ self, local: () => origin, remote: remoteOrigins(wire) })
+    },
+    { self, name: options.name, gpus: options.resources.gpus }
+  )
+  const origin: Origin = createOrigin(
+    {
+      ...shared,
+      store: originStore({ store, log }),
+      executors: routeExecutors({
+        self,
+        local: () => executor,
+        remote: remoteExecutors(wire),
+        log
+      }),
+      ioFrames,
+      entropy
+    },
+    { self }
+  )
+  return { origin, executor }
+}
+
+function meshLedger(ledger: NodeLedger, self: NodeId): MeshLedger {
+  return {
+    record: async (kind, subject, payload) => {
+      await ledger.record([{ kind, actor: `node:${self}`, subject, payload }])
+    }
+  }
+}
+
+/** The mesh first: nothing may be appended to an own lane that is shorter than others know it. */
+async function openOwnLane(rooms: Rooms, start: KernelStart): Promise<readonly EntryDraft[]> {
+  const { self, options, mesh } = rooms
+  const wish = options.repair ?? null
+  await mesh.start()
+  if (wish === null) {
+    await confirmOwnLane(rooms, start.signal)
+    return []
+  }
+  const least = (await startedMark.isSet(start.store)) ? 1 : 0
+  const repaired = await repairOwnLane(rooms, { ...wish, least, signal: start.signal })
+  const { height, heightBefore, lostTo } = repaired
+  if (height === heightBefore && lostTo === null) return []
+  const kind = lostTo === null ? 'chain.repaired' : 'chain.resumed'
+  const payload = { heightBefore, height, lostTo }
+  rooms.log.warn('Repaired the own lane', payload)
+  return [{ kind, actor: 'user:local', subject: `node:${self}`, payload }]
+}
+
+interface KernelStart extends StartOptions {
+  readonly store: KeyValueStore
+}
+
+async function startKernel(rooms: Rooms, start: KernelStart): Promise<void> {
+  const { self, options, ledger, mesh, clock } = rooms
+  const { version, incarnation, resources, labels } = options
+  const repaired = await openOwnLane(rooms, start)
+  await ledger.record([
+    ...repaired,
+    {
+      kind: 'kernel.started',
+      actor: `node:${self}`,
+      subject: `node:${self}`,
+      payload: {
+        version,
+        generation: incarnation.generation,
+        name: options.name,
+        labels,
+        gpus: resources.gpus.map((gpu) => ({ ...gpu })),
+        reaped: [...start.reaped]
+      }
+    }
+  ])
+  await startedMark.set(start.store)
+  await rooms.chain.upkeep.resumeRedactions((query) => rooms.chain.log(query))
+  if (start.invite !== null) {
+    await authorizeJoin(rooms)
+    await mesh.join(start.invite, start.signal)
+    await firstConnection(rooms)
+  }
+  await mesh.found()
+  if (mesh.name !== options.name) {
+    throw new WeaverError(
+      'NODE_NAME_FIXED',
+      `Cannot call this node '${options.name}': its mesh knows it as '${mesh.name}'`,
+      { detail: { hint: `start it without --name, or with --name ${mesh.name}` } }
+    )
+  }
+  mesh.rows.put(NODE_SECTION, NODE_KEY, {
+    version,
+    cpus: resources.cpus,
+    memoryBytes: resources.memoryBytes,
+    labels,
+    gpus: resources.gpus.map((gpu) => ({ ...gpu })),
+    startedAt: clock.wall()
+  })
+  await rooms.executor.resume()
+  await rooms.origin.resume()
+}
+
+/** Whoever has just joined expects to see the mesh; but a mesh that is slow to answer delays no start. */
+async function firstConnection({ mesh, clock }: Rooms): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const isAlone = (): boolean => mesh.status().connected === 0
+  const end = mesh.onPeerChange(() => {
+    if (!isAlone()) resolve()
+  })
+  if (!isAlone()) resolve()
+  const timer = new AbortController()
+  try {
+    await Promise.race([promise, clock.sleep(FIRST_CONNECTION_WAIT_MS, timer.signal)])
+  } finally {
+    timer.abort()
+    end()
+  }
+}
+
+/** The last entries reach the members that are there, if they are quick. */
+async function flushed({ sync, clock }: Rooms): Promise<void> {
+  const timer = new AbortController()
+  const bound = clock
+    .sleep(LAST_ENTRIES_WAIT_MS, timer.signal)
+    .catch(() => undefined) // All were quick.
+    .then(() => timer.abort())
+  await sync.flush(timer.signal)
+  timer.abort()
+  await bound
+}
+
+async function stopKernel(rooms: Rooms, why: string): Promise<void> {
+  const { self, ledger, log } = rooms
+  rooms.events.close()
+  // The executor first: what runs here ends, and the origin commits it before it stops too.
+  await Promise.all([rooms.agents.close(), rooms.executor.stop(), rooms.sandbox.stop()])
+  await rooms.origin.stop()
+  await rooms.recorder.settled()
+  try {
+    const subject = `node:${self}`
+    await ledger.record([{ kind: 'kernel.stopped', actor: subject, subject, payload: { why } }])
+  } catch (error) {
+    log.error('Cannot record the stop', { why: String(error) }) // A stop is never refused for that.
+  }
+  await flushed(rooms)
+  await rooms.witness.stop()
+  await rooms.sync.stop()
+  await rooms.mesh.stop()
+  await rooms.chain.stop()
+}

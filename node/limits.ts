@@ -1,0 +1,68 @@
+// Bounds and defaults of the kernel itself. Each room has its own in its own folder.
+
+import { millis } from '../core/index.ts'
+import type { Millis } from '../core/index.ts'
+
+/** Ended rows that stay in the process table: what fits on a screen or two of `kernel ps`. */
+export const ENDED_ROWS_MAX = 32
+
+/** Events kept for readers of `kernel attach` that reconnect. About 300 bytes each. */
+export const EVENTS_KEPT_MAX = 1000
+
+/** Bytes of chain records asked for in one call: fills a window of the network, fits in memory easily. */
+export const CHAIN_BATCH_BYTES: number = 1024 * 1024
+
+/** How long one such call may take: a batch at 100 kB/s, a slow uplink. */
+export const CHAIN_READ_TIMEOUT_MS: Millis = millis(15_000)
+
+/** Longest answer awaited from another node to a short request (spawn, stop, tool list). */
+export const REMOTE_CALL_TIMEOUT_MS: Millis = millis(20_000)
+
+/** Samples of processes on one pulse: more would not fit in a frame that is sent every second. */
+export const SAMPLES_PER_PULSE_MAX = 256
+
+/** Between two pulses that tell of a changed load: many tasks that begin and end at once share one. */
+export const LOAD_PULSE_INTERVAL_MS: Millis = millis(20)
+
+/** Measurements of the machine's load in quicker succession share one: the counters are read from text files. */
+export const LOAD_MEASURE_INTERVAL_MS: Millis = millis(250)
+
+/** Between the request to end and the kill, for children of a kernel that stops. */
+export const STOP_GRACE_MS: Millis = millis(3000)
+
+/** For the row of a process that another node has just started: rows arrive within milliseconds. */
+export const ROW_WAIT_MS: Millis = millis(2000)
+
+/** Lines kept for followers of `kernel logs -f` that reconnect. */
+export const LOG_LINES_KEPT_MAX = 1000
+
+/** A vendor's tool that hangs (a broken driver does that) must not hold up the start for long. */
+export const GPU_TOOL_TIMEOUT_MS = 5000
+export const GPU_TOOL_OUTPUT_BYTES_MAX: number = 1024 * 1024
+
+/** After a join, before the kernel calls itself ready without any connection. */
+export const FIRST_CONNECTION_WAIT_MS: Millis = millis(2000)
+
+/** A lane that rests this long gets a checkpoint: two rounds of gossip find out a cheat. */
+export const CHECKPOINT_IDLE_MS = 1000
+/** One that never rests, after this long. */
+export const CHECKPOINT_WAIT_MS = 5000
+/** Or after so many blocks: at 1,000 blocks a second, a signature of 0.5 ms each second. */
+export const CHECKPOINT_BLOCKS = 1024
+/** An export goes to the command in pieces of this size: one event each, a fraction of a millisecond to encode. */
+export const EXPORT_CHUNK_BYTES: number = 256 * 1024
+
+/** For a connected member to say whether it holds more of the own lane, before anything is appended to it. */
+export const OWN_LANE_WAIT_MS: Millis = millis(1000)
+/** For members that hold lost blocks to be reached, in a start that repairs the own lane. */
+export const REPAIR_WAIT_MS: Millis = millis(30_000)
+/** Between two looks at who is connected, while one waits for that. */
+export const REPAIR_POLL_MS: Millis = millis(50)
+
+/** Threads that check chain records: more than that wait for the disk. */
+export const CHECKER_THREADS_MAX = 8
+/** How long they wait for more to check. */
+export const CHECKER_IDLE_MS: Millis = millis(5000)
+
+/** At a stop, for connected members to fetch the last entries of this node's lane. */
+export const LAST_ENTRIES_WAIT_MS: Millis = millis(1000)

@@ -1,0 +1,240 @@
+// Real children of this kernel.
+//
+// Invariants
+//   H1. From the tick of its start to the end of its group a child is known to the guardian and the
+//       journal; whatever kills the kernel, the child ends within a second, or at the next start.
+//   H2. No argument ever passes through a shell.
+//   H3. What carries this kernel's mark and belongs to no live process is killed.
+//   H4. After `stop()` no process of this kernel lives and none will be started.
+
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock, Logger, Millis, Pid } from '../../core/index.ts'
+import type { ProcessHost, RunningProcess, SpawnRequest } from '../../agents/index.ts'
+import { childEnvironment } from './environment.ts'
+import type { Leash } from './environment.ts'
+import { ProcessStartError, STOPPED } from './errors.ts'
+import { Guardian } from './guardian.ts'
+import { ProcessJournal, readJournal } from './journal.ts'
+import { launch } from './launch.ts'
+import type { Launched } from './launch.ts'
+import { GROUP_POLL_MS, SWEEP_DELAY_MS, YOUNG_MS } from './limits.ts'
+import type { Leader, OsProcesses } from './os-processes.ts'
+import { PipeMaker } from './pipes.ts'
+import { ProcessIo } from './process-io.ts'
+import { RealProcess } from './real-process.ts'
+import { reap } from './reaper.ts'
+import type { ReapedProcess } from './reaper.ts'
+import { Sampler } from './sampler.ts'
+import type { ProcessSample } from './sampler.ts'
+import { sharedScans } from './shared-scans.ts'
+import { Spool } from './spool.ts'
+import { killAll } from './tree.ts'
+
+export interface RealProcessHostDeps {
+  readonly os: OsProcesses
+  readonly clock: Clock
+  readonly log: Logger
+  readonly onSamples: (samples: readonly ProcessSample[]) => void
+}
+
+export interface RealProcessHostOptions {
+  /** The home's `run` and `spool` folders. */
+  readonly runDirectory: string
+  readonly spoolDirectory: string
+  /** Names this home on this machine, and this run of its kernel: hexadecimal, 64 digits at most. */
+  readonly homeId: string
+  readonly bootId: string
+  /** Where processes start unless told otherwise. */
+  readonly directory: string
+  /** What a process may inherit some variables of. */
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly platform: NodeJS.Platform
+}
+
+export class RealProcessHost implements ProcessHost {
+  readonly spool: Spool
+  readonly #deps: RealProcessHostDeps
+  /** The same process table, for those who search it for strays. */
+  readonly #shared: OsProcesses
+  readonly #options: RealProcessHostOptions
+  readonly #guardian: Guardian
+  readonly #journal: ProcessJournal
+  readonly #journalPath: string
+  readonly #machineBoot: string
+  readonly #pipes: PipeMaker
+  readonly #sampler: Sampler
+  /** From before its start to the end of its group; null while it is being started. */
+  readonly #live = new Map<Pid, RealProcess | null>()
+  readonly #startedAt = new Map<Pid, number>()
+  /** Seen below processes that have ended since; for the next sweep. */
+  #orphans: Map<number, string> = new Map()
+  readonly #stopped = new AbortController()
+  #sweeping: Promise<void> | null = null
+  #stopping: Promise<void> | null = null
+
+  constructor(deps: RealProcessHostDeps, options: RealProcessHostOptions) {
+    this.#deps = deps
+    this.#shared = sharedScans({ ...deps, isBusy: () => this.#hasYoung() })
+    this.#options = options
+    this.#machineBoot = deps.os.bootOf()
+    this.#journalPath = join(options.runDirectory, 'processes')
+    this.#journal = new ProcessJournal(deps, { path: this.#journalPath, boot: this.#machineBoot })
+    this.#guardian = new Guardian(deps, {
+      mark: `WEAVER_LEASH=${options.homeId}:${options.bootId}:`
+    })
+    this.#pipes = new PipeMaker(deps)
+    this.#sampler = new Sampler({
+      ...deps,
+      onTree: (pid, tree, isAlive) => this.#live.get(pid)?.remember(tree, isAlive)
+    })
+    this.spool = new Spool(deps, { directory: options.spoolDirectory })
+  }
+
+  /** The guardian's own process, for `status` and for tests; null before `start`. */
+  get guardianPid(): number | null {
+    return this.#guardian.osPid
+  }
+
+  /** To be called once, under the home's lock. Ends, and tells, what an earlier kernel left behind. */
+  async start(): Promise<readonly ReapedProcess[]> {
+    mkdirSync(this.#options.runDirectory, { recursive: true, mode: 0o700 })
+    const journal = readJournal(this.#journalPath, this.#machineBoot)
+    const reaped = await reap(this.#deps, { home: this.#options.homeId, journal })
+    this.#journal.open()
+    this.spool.start()
+    this.#guardian.start()
+    // Elsewhere sockets do as well: /dev/stdout there is no new opening.
+    if (this.#options.platform === 'linux') await this.#pipes.start()
+    return reaped
+  }
+
+  /** See the port for what it throws. */
+  async spawn(request: SpawnRequest): Promise<RunningProcess> {
+    const { pid, command, cwd, env, io } = request
+    if (this.#stopping !== null) throw new ProcessStartError(command[0], STOPPED)
+    const { homeId, bootId, directory, environment } = this.#options
+    const leash: Leash = { home: homeId, boot: bootId, pid }
+    this.#live.set(pid, null) // Before it can carry the mark, or a sweep would take it for a stray.
+    try {
+      const launched = await launch({
+        command,
+        environment: childEnvironment(environment, env, leash),
+        directory: cwd ?? directory,
+        hasInput: io !== null,
+        pipes: await this.#pipes.take(io === null ? 2 : 3)
+      })
+      return this.#adopt(request, leash, launched)
+    } catch (error) {
+      this.#live.delete(pid)
+      throw error
+    }
+  }
+
+  holdOutput(pid: Pid): () => void {
+    return this.spool.hold(pid)
+  }
+
+  /** Ends all processes, then everything that belongs to them. May be called twice. */
+  stop(graceMs: Millis): Promise<void> {
+    this.#stopping ??= this.#stop(graceMs)
+    return this.#stopping
+  }
+
+  #adopt(request: SpawnRequest, leash: Leash, launched: Launched): RealProcess {
+    const { pid, io: channel } = request
+    const { osPid, stdin, stdout, stderr, ended } = launched
+    // Without a start time, which its zombie still has, nobody but the mark could end it later.
+    const leader: Leader = { osPid, start: this.#deps.os.startOf(osPid) ?? 'unknown' }
+    this.#guardian.add(leader)
+    this.#journal.add(pid, leader) // H1
+    this.#sampler.add(pid, leader)
+    const release = this.spool.hold(pid)
+    const io = new ProcessIo(
+      {
+        log: this.#deps.log,
+        spool: this.spool,
+        onSignal: (name) => this.#live.get(pid)?.signal(name)
+      },
+      { pid, channel, stdin, stdout, stderr }
+    )
+    const parts = { ...this.#deps, os: this.#shared }
+    const process = new RealProcess(parts, { leash, leader, io, ended })
+    this.#live.set(pid, process)
+    this.#startedAt.set(pid, this.#deps.clock.now())
+    void this.#forget(pid, leader, process).then(release)
+    return process
+  }
+
+  /** Never rejects. */
+  async #forget(pid: Pid, leader: Leader, process: RealProcess): Promise<void> {
+    await process.exited
+    for (const [osPid, start] of process.known) this.#orphans.set(osPid, start)
+    this.#live.delete(pid)
+    this.#startedAt.delete(pid)
+    this.#sampler.delete(pid)
+    this.#guardian.delete(leader)
+    this.#journal.delete(pid)
+    this.#sweepSoon()
+  }
+
+  #hasYoung(): boolean {
+    const since = this.#deps.clock.now() - YOUNG_MS
+    return [...this.#startedAt.values()].some((startedAt) => startedAt > since)
+  }
+
+  /** One search for the strays of all that ended in the meantime. */
+  #sweepSoon(): void {
+    if (this.#stopping !== null) return
+    this.#sweeping ??= this.#sweep().finally(() => {
+      this.#sweeping = null
+    })
+  }
+
+  /** Never rejects. */
+  async #sweep(): Promise<void> {
+    try {
+      await this.#deps.clock.sleep(SWEEP_DELAY_MS, this.#stopped.signal)
+    } catch {
+      return // Stopping: the last sweep is done there.
+    }
+    try {
+      await this.#killStrays()
+    } catch (error) {
+      this.#deps.log.warn('Cannot search for strays', { error: String(error) })
+    }
+  }
+
+  async #killStrays(): Promise<void> {
+    const { homeId, bootId } = this.#options
+    const orphans = this.#orphans
+    this.#orphans = new Map()
+    const parts = { ...this.#deps, os: this.#shared }
+    const { ended } = await killAll(parts, ({ osPid, start, leash }) => {
+      if (orphans.get(osPid) === start) return true
+      if (leash === null || leash.home !== homeId || leash.boot !== bootId) return false
+      return !this.#live.has(leash.pid) // H3
+    })
+    for (const { osPid, leash, command } of ended) {
+      const pid = leash?.pid ?? null
+      this.#deps.log.info('Ended a process that its own had left behind', { osPid, pid, command })
+    }
+  }
+
+  async #stop(graceMs: Millis): Promise<void> {
+    this.#stopped.abort()
+    await this.#sweeping
+    while (this.#live.size > 0) {
+      const processes = [...this.#live.values()].filter((process) => process !== null)
+      await Promise.all(processes.map((process) => process.stop(graceMs)))
+      // Those that were being started when the stop came are next.
+      if (this.#live.size > 0) await this.#deps.clock.sleep(GROUP_POLL_MS)
+    }
+    await this.#killStrays()
+    this.#sampler.stop()
+    await this.spool.stop()
+    await this.#pipes.stop()
+    await this.#guardian.stop()
+    this.#journal.close()
+  }
+}

@@ -1,0 +1,73 @@
+import type { Agents } from '../agents/index.ts'
+import type { Chain } from '../chain/index.ts'
+import type { Clock, Logger, Millis, NodeId } from '../core/index.ts'
+import type { Gate } from '../governance/index.ts'
+import type { Mesh, Network } from '../mesh/index.ts'
+import type { Sandbox } from '../sandbox-wasm/index.ts'
+import type { Executor, GpuDevice, Origin } from '../scheduler/index.ts'
+import type { KernelEvent, Labels } from './api/index.ts'
+import type { RepairWish } from './chain-repair.ts'
+import type { ChainSync } from './chain-sync.ts'
+import type { Feed } from './feed.ts'
+import type { NodeLedger } from './ledger.ts'
+import type { Directory } from './peer-directory.ts'
+import type { ProcessTable } from './process-table.ts'
+import type { PulseBook } from './pulse.ts'
+import type { Recorder } from './recorder.ts'
+import type { StreamMeter } from './stream-garbage.ts'
+import type { OutputStore } from './remote/output.ts'
+import type { RemoteAgents } from './remote/agents.ts'
+import type { ToolCaller } from './remote/tools.ts'
+import type { Witness } from './witness.ts'
+
+/** What this machine has, as found or declared at start. */
+export interface OwnResources {
+  readonly cpus: number
+  readonly memoryBytes: number
+  readonly gpus: readonly GpuDevice[]
+}
+
+/** What a kernel is told at start, and keeps for its life. */
+export interface KernelOptions {
+  readonly name: string
+  readonly labels: Labels
+  /** Where members may always be tried, from the configuration. */
+  readonly peers?: readonly string[]
+  readonly resources: OwnResources
+  readonly version: string
+  readonly home: string
+  /** Which start of this home this is, and a random name for this run. */
+  readonly incarnation: { readonly generation: number; readonly bootId: string }
+  /** Set where the owner has asked to repair the own lane before anything else. */
+  readonly repair?: RepairWish | null
+}
+
+/** All rooms of one running kernel, put together: what the control API's operations work on. */
+export interface Rooms {
+  readonly self: NodeId
+  readonly options: KernelOptions
+  readonly clock: Clock
+  /** On the monotonic clock. */
+  readonly startedAt: Millis
+  readonly log: Logger
+  readonly chain: Chain
+  readonly ledger: NodeLedger
+  readonly gate: Gate
+  readonly network: Network
+  readonly mesh: Mesh
+  readonly directory: Directory
+  readonly pulses: PulseBook
+  readonly table: ProcessTable
+  readonly recorder: Recorder
+  readonly origin: Origin
+  readonly executor: Executor
+  readonly agents: Agents
+  readonly remoteAgents: RemoteAgents
+  readonly sandbox: Sandbox
+  readonly callTool: ToolCaller
+  readonly outputs: OutputStore
+  readonly sync: ChainSync
+  readonly witness: Witness
+  readonly events: Feed<KernelEvent>
+  readonly streamMeter: StreamMeter
+}

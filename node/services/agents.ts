@@ -1,0 +1,138 @@
+import { WeaverError } from '../../core/index.ts'
+import type { NodeId } from '../../core/index.ts'
+import { parseGpuRequest, place } from '../../scheduler/index.ts'
+import type { Agent, AgentSpec, ProcessRow, Restart } from '../api/index.ts'
+import { resolveNode, resolveProcess } from '../resolve.ts'
+import { ROW_WAIT_MS } from '../limits.ts'
+import type { Rooms } from '../rooms.ts'
+import type { KernelService } from '../service.ts'
+
+type AgentOperations = Pick<
+  KernelService,
+  'agents' | 'spawnAgent' | 'agent' | 'stopAgent' | 'restartAgent' | 'runtimes'
+>
+
+export function agentOperations(rooms: Rooms): AgentOperations {
+  const { table, remoteAgents, self } = rooms
+  return {
+    agents: async () =>
+      table
+        .all()
+        .filter((row) => row.kind === 'agent')
+        .map((row) => agentView(rooms, resolveNode(rooms.mesh, row.node), row)),
+    agent: async (text) => {
+      const { node, row } = agentPlace(rooms, text)
+      return agentView(rooms, node, row)
+    },
+    spawnAgent: async (spec, signal) => {
+      const node = placeAgent(rooms, spec)
+      const { name, runtime, args, env, restart } = spec
+      const order = { name, runtime, command: args, env, restart }
+      if (node !== self) return remoteView(rooms, node, remoteAgents.spawn(node, order, signal))
+      const view = await rooms.agents.spawn({ ...order, cwd: null, requester: 'user:local' })
+      return viewOf(rooms, node, view.pid)
+    },
+    stopAgent: async (text, signal) => {
+      const { node, row } = agentPlace(rooms, text)
+      const reference = String(row.pid)
+      if (node !== self) return remoteView(rooms, node, remoteAgents.stop(node, reference, signal))
+      await authorize(rooms, 'agent.stop', node, row)
+      await rooms.agents.stop(reference)
+      return viewOf(rooms, node, row.pid)
+    },
+    restartAgent: async (text, signal) => {
+      const { node, row } = agentPlace(rooms, text)
+      const reference = String(row.pid)
+      if (node !== self) {
+        return remoteView(rooms, node, remoteAgents.restart(node, reference, signal))
+      }
+      await authorize(rooms, 'agent.spawn', node, row)
+      await rooms.agents.restart(reference)
+      return viewOf(rooms, node, row.pid)
+    },
+    runtimes: () =>
+      rooms.agents.runtimes().map((runtime) => ({ ...runtime, available: true, reason: null }))
+  }
+}
+
+/** This node, unless a node or a GPU is asked for. */
+function placeAgent(rooms: Rooms, spec: AgentSpec): NodeId {
+  if (spec.node === null && spec.gpu === null) return rooms.self
+  const wanted = {
+    gpu: spec.gpu === null ? null : parseGpuRequest(spec.gpu),
+    labels: {},
+    node: spec.node === null ? null : resolveNode(rooms.mesh, spec.node)
+  }
+  const placement = place(wanted, rooms.directory.candidates())
+  if (placement.kind === 'placed') return placement.node
+  throw new WeaverError('NODE_NO_PLACE', `Cannot place agent '${spec.name}': ${placement.why}`, {
+    retry: 'later',
+    detail: { hint: 'weaver mesh peers shows what each node has' }
+  })
+}
+
+function agentPlace(
+  rooms: Rooms,
+  text: string
+): { readonly node: NodeId; readonly row: ProcessRow } {
+  const found = resolveProcess(rooms.mesh, rooms.table, text)
+  if (found.row.kind === 'agent') return found
+  throw new WeaverError(
+    'AGENTS_NOT_FOUND',
+    `Cannot use ${found.row.gpid} as an agent: it is a ${found.row.kind}`,
+    { detail: { hint: 'weaver agent list shows agents' } }
+  )
+}
+
+async function authorize(
+  { gate, table }: Rooms,
+  action: 'agent.stop' | 'agent.spawn',
+  node: NodeId,
+  row: ProcessRow
+): Promise<void> {
+  const argv = [...(table.stored(node, row.pid)?.agent?.command ?? [])]
+  await gate.authorize({
+    principal: { kind: 'owner' },
+    action,
+    resource: `agent:${row.name}`,
+    context: { argv, cwd: null, envNames: [] }
+  })
+}
+
+async function remoteView(rooms: Rooms, node: NodeId, done: Promise<number>): Promise<Agent> {
+  const pid = await done
+  await rowOf(rooms, node, pid)
+  return viewOf(rooms, node, pid)
+}
+
+/** The other node's row is on its way when its answer is here: it arrives a moment later. */
+async function rowOf({ mesh, table, clock }: Rooms, node: NodeId, pid: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const look = (): void => {
+    if (table.stored(node, pid) !== null) resolve()
+  }
+  const end = mesh.rows.onChange(look)
+  look()
+  const timer = new AbortController()
+  try {
+    await Promise.race([promise, clock.sleep(ROW_WAIT_MS, timer.signal)])
+  } finally {
+    timer.abort()
+    end()
+  }
+}
+
+function viewOf(rooms: Rooms, node: NodeId, pid: number): Agent {
+  const row = rooms.table.of(node).find((candidate) => candidate.pid === pid)
+  if (row !== undefined) return agentView(rooms, node, row)
+  throw new WeaverError('AGENTS_NOT_FOUND', `Cannot find agent ${pid}@${rooms.mesh.nameOf(node)}`)
+}
+
+function agentView({ table }: Rooms, node: NodeId, row: ProcessRow): Agent {
+  const agent = table.stored(node, row.pid)?.agent ?? null
+  return { ...row, restart: restartRule(agent?.restart), command: agent?.command ?? [] }
+}
+
+function restartRule(text: string | undefined): Restart {
+  return text === 'permanent' || text === 'transient' ? text : 'temporary'
+}

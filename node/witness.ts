@@ -1,0 +1,281 @@
+// Checkpoints of the own lane are made, shown to the other members and cosigned by them; theirs are cosigned
+// here. Whoever shows two histories of a lane is found out, and the proof goes to everybody.
+//
+// Invariants
+//   W1. One round at a time: a checkpoint, then the witnesses, then the result to all.
+//   W2. Nothing a peer says of another's lane is believed without that other's signature.
+//   W3. Evidence travels on: whoever comes to know it tells all it is connected to, now and later.
+
+import { z } from 'zod'
+import type { Chain, CosignAnswer, CosignRequest, LaneHead } from '../chain/index.ts'
+import { millis, toHex, WeaverError } from '../core/index.ts'
+import type { Cbor, Clock, Logger, NodeId } from '../core/index.ts'
+import type { RpcClient, RpcRequest, RpcService } from '../mesh/index.ts'
+import {
+  CHAIN_BATCH_BYTES,
+  CHAIN_READ_TIMEOUT_MS,
+  CHECKPOINT_BLOCKS,
+  CHECKPOINT_IDLE_MS,
+  CHECKPOINT_WAIT_MS
+} from './limits.ts'
+
+const SERVICE = 'witness'
+const bytes = z.instanceof(Uint8Array)
+const sentSchema = z.object({ note: bytes, laneKey: bytes.nullable() })
+const cosignSchema = sentSchema.extend({ old: z.int().min(0), path: z.array(bytes).max(64) })
+const lineSchema = z.object({ name: z.string().max(256), keyId: bytes, signature: bytes })
+const answerSchema = z.discriminatedUnion('status', [
+  z.object({ status: z.literal(200), text: z.string().max(1024), line: lineSchema }),
+  z.object({ status: z.literal(409), size: z.int().min(0) }),
+  z.object({ status: z.literal([400, 403, 404, 422]) })
+])
+const recordsSchema = z.object({ records: z.array(bytes) })
+const headSchema = z.object({ height: z.int().min(0) })
+
+export interface WitnessDeps {
+  readonly self: NodeId
+  readonly chain: Chain
+  readonly rpc: RpcClient
+  readonly clock: Clock
+  readonly connectedPeers: () => readonly NodeId[]
+  readonly isMember: (node: NodeId) => boolean
+  readonly log: Logger
+}
+
+export class Witness {
+  readonly #deps: WitnessDeps
+  readonly #stopping = new AbortController()
+  /** What each peer cosigned last, as far as it has said. */
+  readonly #sizes = new Map<NodeId, number>()
+  /** The last head of each peer and lane that was compared: most come again and again. */
+  readonly #compared = new Map<string, string>()
+  readonly #work = new Set<Promise<void>>()
+  readonly #unsubscribe: readonly (() => void)[]
+  #waiting: Promise<void> | null = null
+  #round: Promise<void> = Promise.resolve()
+
+  constructor(deps: WitnessDeps) {
+    this.#deps = deps
+    this.#unsubscribe = [
+      deps.chain.onAdvance((head) => {
+        if (head.lane === deps.self) this.#checkpointSoon()
+      }),
+      deps.chain.proofs.onEvidence((lane) => this.#spread(lane, deps.connectedPeers()))
+    ]
+  }
+
+  service(): RpcService {
+    return { name: SERVICE, serve: (request) => this.#serve(request) }
+  }
+
+  /** Its lane is not believed: it is given no new work. */
+  isQuarantined(node: NodeId): boolean {
+    return node !== this.#deps.self && !this.#deps.chain.isBelieved(node)
+  }
+
+  /** A peer has come: it gets what it may have missed, and is asked for what it did not sign yet. */
+  connected(peer: NodeId): void {
+    this.#run('greet a peer', async () => {
+      const { chain } = this.#deps
+      for (const { lane, state } of chain.status()) {
+        if (state === 'forked' || state === 'truncated') this.#spread(lane, [peer])
+      }
+      await this.#asked(peer)
+      this.#tell([peer])
+    })
+  }
+
+  /** The heads of a peer: another block than ours at a height, or an owner with less than we hold. */
+  heard(peer: NodeId, heads: readonly LaneHead[]): void {
+    const { chain, isMember, self } = this.#deps
+    const held = new Map(chain.heads().map((head) => [head.lane, head.height]))
+    for (const head of heads) {
+      if (!isMember(head.lane) || head.lane === self) continue
+      const ours = held.get(head.lane) ?? 0
+      const key = `${peer} ${head.lane}`
+      const seen = `${head.height} ${toHex(head.hash)}`
+      const isOwner = head.lane === peer
+      if (isOwner && head.height >= ours) chain.proofs.noteOwner(peer, false)
+      if (head.height > ours || this.#compared.get(key) === seen) continue
+      this.#compared.set(key, seen)
+      this.#run('compare heads', async () => {
+        if (await chain.contradicts(head)) await this.#pullOther(peer, head)
+        if (isOwner && head.height < ours) await this.#askOwner(peer)
+      })
+    }
+  }
+
+  /** The lane has two versions of a height, as replication has found. */
+  forked(lane: NodeId): void {
+    this.#run('keep evidence', async () => {
+      await this.#deps.chain.proofs.evidence(lane) // Which tells `onEvidence` when it is new.
+    })
+  }
+
+  /** A checkpoint of all there is now, with the cosignatures of whoever can be reached. */
+  async checkpointNow(): Promise<void> {
+    const round = this.#round.then(() => this.#roundNow())
+    this.#round = round.catch(() => undefined) // The caller has the failure.
+    await round
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    for (const unsubscribe of this.#unsubscribe) unsubscribe()
+    await this.#waiting
+    await this.#round
+    await Promise.all(this.#work)
+  }
+
+  async #serve(request: RpcRequest): Promise<Cbor> {
+    const { chain, isMember } = this.#deps
+    const { proofs } = chain
+    switch (request.method) {
+      case 'cosign': {
+        const { old, ...sent } = cosignSchema.parse(request.body)
+        return answerCbor(await proofs.cosign({ ...sent, oldSize: old }, isMember))
+      }
+      case 'checkpoint':
+        await this.#learn(sentSchema.parse(request.body))
+        return null
+      case 'evidence':
+        await proofs.acceptEvidence(bytes.parse(request.body))
+        return null
+      case 'head': {
+        const own = chain.heads().find(({ lane }) => lane === this.#deps.self)
+        return { height: own?.height ?? 0 }
+      }
+      default:
+        throw new WeaverError(
+          'NODE_NO_SUCH_METHOD',
+          `Cannot serve witness method '${request.method}'`
+        )
+    }
+  }
+
+  async #learn(sent: z.infer<typeof sentSchema>): Promise<void> {
+    const { chain, isMember, self } = this.#deps
+    await chain.proofs.learn(sent, (lane) => isMember(lane) && lane !== self)
+  }
+
+  /** When the lane rests, or has not rested for some time, or has grown by much. */
+  #checkpointSoon(): void {
+    const { clock, chain, log } = this.#deps
+    if (this.#stopping.signal.aborted) return
+    const since = clock.now()
+    this.#waiting ??= (async () => {
+      let seen = -1
+      for (;;) {
+        const uncovered = chain.proofs.uncovered()
+        const isDue =
+          uncovered === seen ||
+          uncovered >= CHECKPOINT_BLOCKS ||
+          clock.now() - since >= CHECKPOINT_WAIT_MS
+        if (isDue) break
+        seen = uncovered
+        await clock.sleep(millis(CHECKPOINT_IDLE_MS), this.#stopping.signal)
+      }
+      this.#waiting = null // Before the round: what is appended meanwhile starts the next wait.
+      await this.checkpointNow()
+    })().catch((error: unknown) => {
+      this.#waiting = null
+      if (this.#stopping.signal.aborted) return
+      log.error('Cannot make a checkpoint of the own lane', { error: String(error) })
+    })
+  }
+
+  async #roundNow(): Promise<void> {
+    const { chain, connectedPeers } = this.#deps
+    await chain.proofs.checkpoint()
+    const peers = connectedPeers()
+    await Promise.all(peers.map((peer) => this.#asked(peer)))
+    this.#tell(connectedPeers())
+  }
+
+  /** Asks one peer to cosign the newest checkpoint, and once more when it remembers another one. */
+  async #asked(peer: NodeId): Promise<void> {
+    const { chain, rpc, log } = this.#deps
+    try {
+      for (let attempt = 0; attempt < 2 && !this.#stopping.signal.aborted; attempt += 1) {
+        const request = await chain.proofs.request(this.#sizes.get(peer) ?? 0)
+        if (request === null) return
+        const body = requestCbor(request)
+        const timeoutMs = CHAIN_READ_TIMEOUT_MS
+        const reply = await rpc.call(peer, SERVICE, 'cosign', body, { timeoutMs })
+        const answer = answerSchema.parse(reply)
+        if (answer.status === 200) {
+          if (await chain.proofs.addCosignature(peer, answer)) this.#noteSize(peer, answer.text)
+          return
+        }
+        if (answer.status !== 409) {
+          log.warn('A member does not cosign our checkpoint', { peer, status: answer.status })
+          return
+        }
+        this.#sizes.set(peer, answer.size)
+      }
+    } catch (error) {
+      log.debug('Cannot have a checkpoint cosigned', { peer, error: String(error) }) // The next round may.
+    }
+  }
+
+  #noteSize(peer: NodeId, text: string): void {
+    this.#sizes.set(peer, Number(text.split('\n')[1]))
+  }
+
+  #tell(peers: readonly NodeId[]): void {
+    const current = this.#deps.chain.proofs.current()
+    if (current === null) return
+    const body = { note: current.note, laneKey: current.laneKey }
+    for (const peer of peers) this.#deps.rpc.notify(peer, SERVICE, 'checkpoint', body)
+  }
+
+  #spread(lane: NodeId, peers: readonly NodeId[]): void {
+    this.#run('spread evidence', async () => {
+      const evidence = await this.#deps.chain.proofs.evidence(lane)
+      if (evidence === null) return
+      for (const peer of peers) this.#deps.rpc.notify(peer, SERVICE, 'evidence', evidence)
+    })
+  }
+
+  /** The one block of a peer that is not ours: `accept` keeps it as proof if it is signed. */
+  async #pullOther(peer: NodeId, { lane, height }: LaneHead): Promise<void> {
+    const { chain, rpc } = this.#deps
+    const body = { lane, from: height, bytesMax: CHAIN_BATCH_BYTES }
+    const timeoutMs = CHAIN_READ_TIMEOUT_MS
+    const reply = await rpc.call(peer, 'chain', 'read', body, { timeoutMs })
+    const { records } = recordsSchema.parse(reply)
+    const outcome = await chain.accept(lane, records.slice(0, 1))
+    if (outcome.kind === 'refused') this.forked(lane)
+  }
+
+  /** Asked after we held what we hold, an honest owner has as much: what it told before may be old. */
+  async #askOwner(owner: NodeId): Promise<void> {
+    const { chain, rpc, log } = this.#deps
+    const ours = chain.heads().find(({ lane }) => lane === owner)?.height ?? 0
+    const timeoutMs = CHAIN_READ_TIMEOUT_MS
+    const reply = await rpc.call(owner, SERVICE, 'head', null, { timeoutMs })
+    const { height } = headSchema.parse(reply)
+    if (height < ours)
+      log.error('A member has lost blocks of its own lane', { owner, height, ours })
+    chain.proofs.noteOwner(owner, height < ours)
+  }
+
+  #run(what: string, work: () => Promise<void>): void {
+    if (this.#stopping.signal.aborted) return
+    const { log } = this.#deps
+    const run: Promise<void> = work()
+      .catch((error: unknown) => log.debug(`Cannot ${what}`, { error: String(error) }))
+      .finally(() => this.#work.delete(run))
+    this.#work.add(run)
+  }
+}
+
+function requestCbor({ note, laneKey, oldSize, path }: CosignRequest): Cbor {
+  return { note, laneKey, old: oldSize, path: [...path] }
+}
+
+function answerCbor(answer: CosignAnswer): Cbor {
+  if (answer.status !== 200) return { ...answer }
+  const { name, keyId, signature } = answer.line
+  return { status: 200, text: answer.text, line: { name, keyId, signature } }
+}

@@ -1,0 +1,244 @@
+// Fault R9 and attack 20 over several nodes: chains, replication and witnesses as in a kernel, with a network
+// that delivers at once.
+
+import assert from 'node:assert/strict'
+import type { Chain } from '../../../chain/index.ts'
+import { readEvidence } from '../../../chain/offline/evidence.ts'
+import { nodePrimitives } from '../../../chain/offline/index.ts'
+import { decodeCbor, encodeCbor, millis, WeaverError } from '../../../core/index.ts'
+import type { Cbor, NodeId } from '../../../core/index.ts'
+import type { RpcClient, RpcRequest, RpcService } from '../../../mesh/index.ts'
+import { ChainSync } from '../../../node/chain-sync.ts'
+import { Witness } from '../../../node/witness.ts'
+import { silentLog } from '../../doubles/silent-log.ts'
+import { VirtualClock } from '../../sim/world/virtual-clock.ts'
+import { draft, kit, recordsOf } from '../chain/kit.ts'
+import type { Kit } from '../chain/kit.ts'
+
+const clock = new VirtualClock()
+
+interface Node {
+  readonly id: NodeId
+  readonly chain: Chain
+  readonly sync: ChainSync
+  readonly witness: Witness
+}
+
+/** Who is connected to whom, by the nodes' ids. */
+class Net {
+  readonly nodes: Node[] = []
+  readonly #services = new Map<NodeId, Map<string, RpcService>>()
+  readonly #cut = new Set<string>()
+  readonly #delivered = new Set<Promise<unknown>>()
+
+  async join({ open, lane: id }: Pick<Kit, 'open' | 'lane'>): Promise<Node> {
+    const chain = await open()
+    const rpc = this.#client(id)
+    const connectedPeers = (): readonly NodeId[] => this.#peersOf(id)
+    const shared = { self: id, chain, rpc, connectedPeers, isMember: () => true, log: silentLog }
+    const witness = new Witness({ ...shared, clock })
+    const sync = new ChainSync({
+      ...shared,
+      onFailed: () => undefined,
+      onForked: (lane) => witness.forked(lane),
+      onHeads: (peer, heads) => witness.heard(peer, heads)
+    })
+    const node = { id, chain, sync, witness }
+    const services = [sync.service(), witness.service()]
+    this.#services.set(id, new Map(services.map((service) => [service.name, service])))
+    this.nodes.push(node)
+    return node
+  }
+
+  async leave(node: Node): Promise<void> {
+    this.nodes.splice(this.nodes.indexOf(node), 1)
+    this.#services.delete(node.id)
+    await node.witness.stop()
+    await node.sync.stop()
+    await node.chain.stop()
+  }
+
+  cut(a: Node, b: Node): void {
+    for (const pair of [`${a.id} ${b.id}`, `${b.id} ${a.id}`]) this.#cut.add(pair)
+  }
+
+  /** One round of gossip: each node's heads reach those it is connected to, and all that follows from it. */
+  async gossip(): Promise<void> {
+    for (const node of this.nodes) {
+      const heads = decodeCbor(encodeCbor(node.sync.heads()))
+      for (const peer of this.nodes) {
+        if (this.#peersOf(node.id).includes(peer.id)) peer.sync.heard(node.id, heads)
+      }
+    }
+    await this.quiet()
+  }
+
+  /** Until nothing is under way but what waits for the clock. */
+  async quiet(): Promise<void> {
+    for (let turn = 0; turn < 2000; turn += 1) await Promise.resolve()
+    while (this.#delivered.size > 0) {
+      await Promise.allSettled(this.#delivered)
+      for (let turn = 0; turn < 2000; turn += 1) await Promise.resolve()
+    }
+  }
+
+  #peersOf(id: NodeId): readonly NodeId[] {
+    const others = this.nodes.filter((node) => node.id !== id && !this.#cut.has(`${id} ${node.id}`))
+    return others.map((node) => node.id)
+  }
+
+  #client(self: NodeId): RpcClient {
+    const call = async (
+      ...[peer, name, method, body]: readonly [NodeId, string, string, Cbor]
+    ): Promise<unknown> => {
+      const service = this.#peersOf(self).includes(peer)
+        ? this.#services.get(peer)?.get(name)
+        : undefined
+      if (service === undefined) throw new WeaverError('MESH_PEER_UNREACHABLE', 'Cannot reach it')
+      const request = { peer: self, method, body: decodeCbor(encodeCbor(body)) }
+      return decodeCbor(encodeCbor(await service.serve(request as RpcRequest)))
+    }
+    const track = (promise: Promise<unknown>): Promise<unknown> => {
+      const done = promise.catch(() => undefined).finally(() => this.#delivered.delete(done))
+      this.#delivered.add(done)
+      return promise
+    }
+    return {
+      call: (...args) => track(call(args[0], args[1], args[2], args[3])),
+      notify: (...args) =>
+        void track(call(args[0], args[1], args[2], args[3])).catch(() => undefined),
+      open: () => {
+        throw new Error('Not used here')
+      }
+    }
+  }
+}
+
+function lanesOf({ chain }: Node): Readonly<Record<string, string>> {
+  return Object.fromEntries(chain.status().map(({ lane, state }) => [lane, state]))
+}
+
+async function settled(net: Net): Promise<void> {
+  for (let second = 0; second < 3; second += 1) {
+    await net.quiet()
+    clock.advanceTo(millis(clock.now() + 1000))
+  }
+  await net.quiet()
+}
+
+describe('node: witnesses', () => {
+  it('a lane that rests is covered by a checkpoint that every other member has cosigned', async () => {
+    const net = new Net()
+    const nodes = [await net.join(kit(1)), await net.join(kit(2)), await net.join(kit(3))]
+    const [owner, other] = nodes
+    assert(owner !== undefined && other !== undefined)
+    await owner.chain.append([draft(1)])
+    await owner.chain.append([draft(2)])
+    await settled(net)
+    for (const { chain } of nodes) {
+      const latest = chain.proofs.latest(owner.id)
+      assert.deepEqual([latest?.size, latest?.witnesses.length], [2, 2])
+    }
+    await owner.chain.append([draft(3)])
+    await settled(net)
+    assert.equal(other.chain.proofs.latest(owner.id)?.size, 3)
+    for (const node of nodes) await net.leave(node)
+  })
+
+  it('a member that shows two lanes to two peers is found out by all in two rounds, others unharmed (R9)', async () => {
+    const net = new Net()
+    const honest = [await net.join(kit(2)), await net.join(kit(3)), await net.join(kit(4))]
+    const [left, right, third] = honest
+    assert(left !== undefined && right !== undefined && third !== undefined)
+    net.cut(left, third) // The third hears of it from the right one only.
+    const [a, b] = [await kit(1).open(), await kit(1).open()]
+    await a.append([draft(1)])
+    await b.append([draft(2)])
+    const cheat = kit(1).lane
+    await left.chain.append([draft(5)])
+    await left.chain.accept(cheat, await recordsOf(a, cheat))
+    await right.chain.accept(cheat, await recordsOf(b, cheat))
+    for (const { chain } of honest) assert.notEqual(lanesIn(chain)[cheat], 'forked')
+    await net.gossip()
+    await net.gossip()
+    for (const node of honest) {
+      assert.equal(lanesOf(node)[cheat], 'forked', node.id)
+      assert(node.witness.isQuarantined(cheat))
+      const evidence = await node.chain.proofs.evidence(cheat)
+      assert(evidence !== null && readEvidence(nodePrimitives, evidence).lane === cheat)
+      assert(honest.every(({ id }) => !node.witness.isQuarantined(id)))
+      assert.equal((await node.chain.verify({ lane: left.id })).ok, true)
+    }
+    await a.stop()
+    await b.stop()
+    for (const node of honest) await net.leave(node)
+  })
+
+  it('blocks of a convicted lane are stored, and its checkpoints cosigned no more', async () => {
+    const net = new Net()
+    const [left, right] = [await net.join(kit(2)), await net.join(kit(3))]
+    const [a, b] = [await kit(1).open(), await kit(1).open()]
+    await a.append([draft(1)])
+    await b.append([draft(2)])
+    const cheat = kit(1).lane
+    await left.chain.accept(cheat, await recordsOf(a, cheat))
+    await right.chain.accept(cheat, await recordsOf(b, cheat))
+    await net.gossip()
+    await a.append([draft(3)])
+    const more = await left.chain.accept(cheat, await recordsOf(a, cheat))
+    assert.deepEqual([more.kind, more.head?.height], ['extended', 2])
+    await a.proofs.checkpoint()
+    const request = await a.proofs.request(0)
+    assert(request !== null)
+    assert.equal((await left.chain.proofs.cosign(request, () => true)).status, 422)
+    assert.equal(lanesOf(left)[cheat], 'forked')
+    for (const chain of [a, b]) await chain.stop()
+    for (const node of [left, right]) await net.leave(node)
+  })
+
+  it('an owner that shows less of its lane than its peers hold is truncated until it has it back (R9)', async () => {
+    const net = new Net()
+    const [reader, writer] = [kit(2), kit(1)]
+    const peer = await net.join(reader)
+    const owner = await net.join(writer)
+    await owner.chain.append([draft(1)])
+    const cut = kit(1)
+    for (const name of writer.disk.names()) cut.disk.put(name, writer.disk.contents(name))
+    await owner.chain.append([draft(2)])
+    await net.gossip()
+    assert.equal(lanesOf(peer)[owner.id], 'ok')
+    await net.leave(owner)
+    const shorter = await net.join(cut)
+    await net.gossip()
+    assert.equal(lanesOf(peer)[owner.id], 'truncated')
+    assert(peer.witness.isQuarantined(owner.id))
+    await net.leave(shorter)
+    const whole = await net.join(writer)
+    await net.gossip()
+    assert.equal(lanesOf(peer)[owner.id], 'ok')
+    for (const node of [peer, whole]) await net.leave(node)
+  })
+
+  it('who comes later learns of the evidence when it connects', async () => {
+    const net = new Net()
+    const left = await net.join(kit(2))
+    const [a, b] = [await kit(1).open(), await kit(1).open()]
+    await a.append([draft(1)])
+    await b.append([draft(2)])
+    const cheat = kit(1).lane
+    await left.chain.accept(cheat, await recordsOf(a, cheat))
+    await left.chain.accept(cheat, await recordsOf(b, cheat))
+    const late = await net.join(kit(3))
+    await late.chain.accept(cheat, await recordsOf(a, cheat))
+    assert.equal(lanesOf(late)[cheat], 'ok')
+    left.witness.connected(late.id)
+    await net.quiet()
+    assert.equal(lanesOf(late)[cheat], 'forked')
+    for (const chain of [a, b]) await chain.stop()
+    for (const node of [left, late]) await net.leave(node)
+  })
+})
+
+function lanesIn(chain: Chain): Readonly<Record<string, string>> {
+  return Object.fromEntries(chain.status().map(({ lane, state }) => [lane, state]))
+}
