@@ -1,0 +1,26 @@
+// What a verification has found, for people.
+
+import type { ChainReport } from '../../node/api/index.ts'
+import { paint } from '../paint.ts'
+
+export function reportText({ ok, problems, ...report }: ChainReport): string {
+  const totals =
+    `${counted(report.lanes, 'lane')}, ${counted(report.blocks, 'block')}, ` +
+    `${counted(report.entries, 'entry', 'entries')}, ${counted(report.signatures, 'signature')}`
+  const earlier = report.unchanged ?? 0
+  const known = earlier === 0 ? '' : ` (${counted(earlier, 'block')} unchanged since verified)`
+  const first = `${paint(ok ? 'ok' : 'NOT OK', ok ? 'green' : 'red')}: ${totals}${known}`
+  const lines = problems.map(({ lane, height, entry, code, message }) => {
+    const where = [`lane ${lane}`, at('height', height), at('entry', entry)].filter(Boolean)
+    return `  ${where.join(', ')}: ${message} (${code})`
+  })
+  return [first, ...lines].join('\n')
+}
+
+function at(name: string, value: string | number | null): string {
+  return value === null ? '' : `${name} ${value}`
+}
+
+export function counted(count: number, one: string, many: string = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`
+}

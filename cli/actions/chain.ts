@@ -1,0 +1,126 @@
+import type { ChainEntry, ChainLane } from '../../node/api/index.ts'
+import type { Runner } from '../command.ts'
+import { EXIT, usageError } from '../errors.ts'
+import { pairs } from '../output.ts'
+import type { Column } from '../output.ts'
+import { paint, stateColour } from '../paint.ts'
+import { durationText, timeText } from '../quantity.ts'
+import { counted } from './chain-report.ts'
+
+const LANE_COLUMNS: readonly Column<ChainLane>[] = [
+  { title: 'NODE', text: ({ node }) => node },
+  { title: 'STATE', text: ({ state }) => state, colour: ({ state }) => stateColour(state) },
+  { title: 'HEIGHT', text: ({ height }) => String(height), isRight: true },
+  { title: 'ENTRIES', text: ({ entries }) => String(entries), isRight: true },
+  {
+    title: 'CLOCK',
+    text: ({ clockAheadMs }) => (clockAheadMs === 0 ? 'ok' : `${durationText(clockAheadMs)} ahead`),
+    colour: ({ clockAheadMs }) => (clockAheadMs === 0 ? null : 'yellow')
+  },
+  {
+    title: 'CHECKPOINT',
+    text: ({ checkpoint }) =>
+      checkpoint === null
+        ? '-'
+        : `${checkpoint.size} by ${counted(checkpoint.witnesses.length, 'witness', 'witnesses')}`
+  },
+  { title: 'HEAD', text: ({ head }) => head.slice(0, 16) },
+  { title: 'ID', text: ({ nodeId }) => nodeId }
+]
+
+export const status: Runner = async ({ client, output }) => {
+  const document = await client.chainStatus()
+  if (output.isJson) await output.document(document, String)
+  else await output.rows(document.lanes, LANE_COLUMNS, 'no lanes')
+  return EXIT.done
+}
+
+/** Under `--json` always one entry a line, followed or not. */
+export const log: Runner = async ({ client, output }, args) => {
+  const entries = client.chainLog({
+    lines: args.count('lines', 20),
+    kind: args.text('kind'),
+    process: args.text('process'),
+    actor: args.text('actor'),
+    lane: args.text('lane'),
+    since: await timeOf('since', args.text('since')),
+    until: await timeOf('until', args.text('until')),
+    follow: args.flag('follow')
+  })
+  for await (const { item } of entries) await output.item(item, lineText)
+  return EXIT.done
+}
+
+/** `2h` ago, or a date as `2026-11-21` or `2026-11-21T02:30` in local time. */
+async function timeOf(name: string, text: string | null): Promise<number | null> {
+  if (text === null) return null
+  const [, amount, unit] = /^(\d{1,6})(ms|s|m|h|d)$/.exec(text) ?? []
+  if (amount !== undefined && unit !== undefined) {
+    return Math.max(0, (await wallMs()) - Number(amount) * (UNIT_MS[unit] ?? 0))
+  }
+  // Without an hour a date would be read as UTC, with one as local time: be local in both.
+  const time = await parsedTime(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00` : text)
+  if (/^\d{4}-/.test(text) && time >= 0) return time
+  throw usageError(`--${name} '${text}' is neither a duration (2h) nor a date (2026-11-21T02:30)`)
+}
+
+async function parsedTime(text: string): Promise<number> {
+  return (await import('../clock.ts')).parsedTime(text)
+}
+
+async function wallMs(): Promise<number> {
+  return (await import('../clock.ts')).wallMs()
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000
+}
+
+function lineText({
+  time,
+  node,
+  height,
+  index,
+  kind,
+  actor,
+  subject,
+  payload
+}: ChainEntry): string {
+  return (
+    `${paint(timeText(time), 'dim')}  ${node} ${height}.${index}  ${kind}  ${actorOf(actor)}${subject}` +
+    (payload === null ? '' : paint(`  ${JSON.stringify(payload)}`, 'dim'))
+  )
+}
+
+/** Shown where it says more than the lane does. */
+function actorOf(actor: string): string {
+  return actor.startsWith('node:') ? '' : `${actor} -> `
+}
+
+export const show: Runner = async ({ client, output }, args) => {
+  await output.document(await client.chainEntry(args.words[0] ?? ''), entryText)
+  return EXIT.done
+}
+
+function entryText(entry: ChainEntry): string {
+  return pairs([
+    ['entry', entry.entry],
+    ['node', entry.node],
+    ['lane', entry.lane],
+    ['height', `${entry.height}, index ${entry.index}`],
+    ['time', timeText(entry.time)],
+    ['kind', entry.kind],
+    ['actor', entry.actor],
+    ['subject', entry.subject],
+    [
+      'payload',
+      entry.redactedBy === null
+        ? JSON.stringify(entry.payload, null, 2)
+        : `redacted by ${entry.redactedBy}`
+    ]
+  ])
+}

@@ -1,0 +1,84 @@
+// The `weaver` command. Loads only what the command at hand needs: a slow start is a defect.
+
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { ControlClient } from '../node/api/index.ts'
+import { meant, parseCommandLine } from './args.ts'
+import { COMMANDS } from './commands.ts'
+import type { Command } from './command.ts'
+import { EXIT, reportOf, usageError } from './errors.ts'
+import { Output } from './output.ts'
+
+/** Runs one command line. The exit code is left in `process.exitCode`: what is written gets out first. */
+export async function main(argv: readonly string[]): Promise<void> {
+  process.stdout.on('error', leaveQuietly)
+  process.stderr.on('error', leaveQuietly)
+  const isJson = ownWords(argv).includes('--json')
+  try {
+    process.exitCode = await dispatch(argv)
+  } catch (error) {
+    const report = reportOf(error)
+    const { code, message, hint } = report
+    process.stderr.write(`weaver: ${message}${hint === null ? '' : `; ${hint}`}\n`)
+    if (isJson) process.stdout.write(`${JSON.stringify({ error: { code, message, hint } })}\n`)
+    process.exitCode = argv[0] === 'run' ? EXIT.runFailed : report.exit
+  }
+}
+
+/** Whoever reads us (`head`, a closed terminal) has seen enough. */
+function leaveQuietly(error: NodeJS.ErrnoException): void {
+  process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.failed)
+}
+
+function ownWords(argv: readonly string[]): readonly string[] {
+  const end = argv.indexOf('--')
+  return end < 0 ? argv : argv.slice(0, end)
+}
+
+async function dispatch(argv: readonly string[]): Promise<number> {
+  const [first, second, ...rest] = argv
+  if (first === undefined || first === 'help' || first === '--help' || first === '-h') {
+    const { showHelp } = await import('./help.ts')
+    return showHelp(first === undefined ? [] : argv.slice(1))
+  }
+  if (first === '--version' || first === '-V') return dispatch(['version', ...argv.slice(1)])
+  const entry = COMMANDS[first]
+  if (entry === undefined || !Object.hasOwn(COMMANDS, first)) throw unknown(first, [])
+  if (entry.kind === 'command') return run([first], await entry.load(), argv.slice(1))
+  const group = await entry.load()
+  if (second === undefined || second === '--help' || second === '-h') {
+    const { showHelp } = await import('./help.ts')
+    await showHelp([first])
+    return second === undefined ? EXIT.usage : EXIT.done
+  }
+  const command = Object.hasOwn(group.commands, second) ? group.commands[second] : undefined
+  if (command === undefined) throw unknown(second, [first, Object.keys(group.commands)])
+  return run([first, second], command, rest)
+}
+
+async function run(
+  path: readonly string[],
+  command: Command,
+  argv: readonly string[]
+): Promise<number> {
+  const args = parseCommandLine(path.join(' '), command, argv)
+  if (args.flag('help')) {
+    const { showHelp } = await import('./help.ts')
+    return showHelp(path)
+  }
+  const runner = await command.load()
+  const home = resolve(process.env['WEAVER_HOME'] || join(homedir(), '.weaver'))
+  const client = new ControlClient({ socketPath: join(home, 'run', 'kernel.sock') })
+  return runner({ home, client, output: new Output({ isJson: args.flag('json') }) }, args)
+}
+
+function unknown(
+  word: string,
+  [group, known]: readonly [group: string, known: readonly string[]] | readonly []
+): Error {
+  const isTop = group === undefined
+  return usageError(
+    `${isTop ? 'There is' : `${group} has`} no command '${word}'${meant(word, known ?? Object.keys(COMMANDS))}`,
+    `see: weaver ${isTop ? '' : `${group} `}--help`
+  )
+}
