@@ -1,0 +1,146 @@
+// Goal: members that can reach each other are connected within five seconds, over the best path there is,
+// whatever the network did before.
+// Method: real kernels in network namespaces, cut and healed from outside; without the right to make
+// such networks the suite says so and skips.
+
+import assert from 'node:assert/strict'
+import { NetLab, PROMISED_MS } from './lab.ts'
+import { missingRight } from './net.ts'
+
+const missing = missingRight()
+
+describe('netns', () => {
+  it(missing === null ? 'can make networks here' : `skips what follows: ${missing}`, () => {
+    assert.notEqual(missing, '')
+  })
+})
+
+function kept(ms: number): void {
+  assert.ok(ms < PROMISED_MS, `reconnected only after ${Math.round(ms)} ms`)
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+describe('netns: kernels on networks that fail', function () {
+  this.timeout(180_000)
+  let lab: NetLab
+  beforeEach(async function () {
+    if (missing !== null) this.skip()
+    lab = await NetLab.open()
+  })
+  afterEach(() => (missing === null ? lab.close() : undefined))
+
+  it('comes back after a full split, from wherever the dialler was', async () => {
+    const [a, b] = [lab.net.machine('a'), lab.net.machine('b')]
+    await lab.startMesh({ a, b }, '--no-mdns')
+    for (const ms of [6000, 13_500, 21_000]) {
+      lab.net.split(a, b)
+      await lab.untilDisconnected('a', 'b')
+      await pause(ms)
+      lab.net.heal(a, b)
+      kept(await lab.untilConnected('a', 'b'))
+    }
+  })
+
+  it('notices a cut in one direction on both sides, and comes back', async () => {
+    const [a, b] = [lab.net.machine('a'), lab.net.machine('b')]
+    await lab.startMesh({ a, b }, '--no-mdns')
+    for (const [from, to] of [
+      [a, b],
+      [b, a]
+    ] as const) {
+      lab.net.cut(from, to)
+      await lab.untilDisconnected('a', 'b')
+      await pause(5000)
+      lab.net.heal(from)
+      kept(await lab.untilConnected('a', 'b'))
+    }
+  })
+
+  it('settles after a link that flaps', async () => {
+    const [a, b] = [lab.net.machine('a'), lab.net.machine('b')]
+    await lab.startMesh({ a, b }, '--no-mdns')
+    for (let i = 0; i < 6; i++) {
+      lab.net.split(a, b)
+      await pause(900 + 400 * i)
+      lab.net.heal(a, b)
+      await pause(700)
+    }
+    kept(await lab.untilConnected('a', 'b'))
+  })
+
+  it('follows a member to its new address, also after it was away', async () => {
+    const [a, b] = [lab.net.machine('a'), lab.net.machine('b')]
+    await lab.startMesh({ a, b }, '--no-mdns')
+    for (const [place, ms] of [
+      [b, 0],
+      [b, 15_000],
+      [a, 8000]
+    ] as const) {
+      lab.net.unplug(place)
+      if (ms > 0) await lab.untilDisconnected('a', 'b')
+      await pause(ms)
+      lab.net.plug(place)
+      const startedAt = performance.now()
+      // Shown as connected may be the old connection, which nobody has missed yet: it must answer.
+      while ((await lab.weaver('a', 'mesh', 'ping', 'b')).code !== 0) await pause(100)
+      kept(performance.now() - startedAt)
+    }
+  })
+
+  it('finds a member on the LAN when both have new addresses, by multicast alone', async () => {
+    const [a, b] = [lab.net.machine('a'), lab.net.machine('b')]
+    await lab.startMesh({ a, b })
+    lab.net.unplug(a)
+    lab.net.unplug(b)
+    await lab.untilDisconnected('a', 'b')
+    lab.net.plug(a)
+    lab.net.plug(b)
+    const startedAt = performance.now()
+    await lab.untilConnected('a', 'b')
+    kept(performance.now() - startedAt)
+  })
+
+  it('connects two members behind two NATs through a third, which may restart', async () => {
+    const [r, a, b] = [lab.net.machine('r'), lab.net.behindNat('a'), lab.net.behindNat('b')]
+    await lab.startMesh({ r, a, b }, '--no-mdns')
+    const seen = await lab.peer('a', 'b')
+    assert.deepEqual([seen.connection, seen.relay], ['relayed', 'r'])
+    const { stdout, code } = await lab.weaver('a', 'mesh', 'ping', 'b', '--count', '2')
+    assert.match(stdout, /through r/)
+    assert.equal(code, 1)
+    const task = await lab.weaver(
+      'a',
+      'run',
+      '--on',
+      'b',
+      '--',
+      'sh',
+      '-c',
+      'head -c 3000000 /dev/zero | wc -c'
+    )
+    assert.equal(task.stdout.trim(), '3000000', task.stderr)
+    await lab.kill('r')
+    await lab.untilDisconnected('a', 'b')
+    await lab.start('r', r)
+    kept(await lab.untilConnected('r', 'a', 'b'))
+  })
+
+  it('moves from a relay to the direct path when there is one, and breaks no call', async () => {
+    const [r, a, b] = [lab.net.machine('r'), lab.net.machine('a'), lab.net.machine('b')]
+    await lab.startMesh({ r, a, b }, '--no-mdns')
+    lab.net.split(a, b)
+    await lab.untilConnected('a', 'b')
+    const relayed = async (): Promise<boolean> =>
+      (await lab.peer('a', 'b')).connection === 'relayed'
+    while (!(await relayed())) await pause(100)
+    const long = lab.weaver('a', 'run', '--on', 'b', '--', 'sh', '-c', 'sleep 4; echo whole')
+    await pause(1000)
+    lab.net.heal(a, b)
+    const { stdout, code } = await lab.weaver('a', 'mesh', 'ping', 'b')
+    assert.match(stdout, /directly/)
+    assert.equal(code, 0)
+    assert.equal((await long).stdout, 'whole\n')
+    assert.equal((await lab.peer('b', 'a')).connection, 'direct')
+  })
+})
