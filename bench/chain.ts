@@ -1,0 +1,299 @@
+// Benches of the chain: durable appends, verification, replication, and what an entry takes on disk. Each
+// beside what the same machine does at that moment with the bare work.
+
+import { hash } from 'node:crypto'
+import { fdatasync, writeSync } from 'node:fs'
+import { mkdtemp, open, rm } from 'node:fs/promises'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import process from 'node:process'
+import { Worker } from 'node:worker_threads'
+import { openChain } from '../chain/index.ts'
+import type { Chain, EntryDraft } from '../chain/index.ts'
+import { signerFromSeed } from '../core/index.ts'
+import { systemClock } from '../core/system.ts'
+import { threadedChecker } from '../node/chain-checker.ts'
+import { openLaneDisk } from '../node/disk.ts'
+import { silentLog } from '../test/doubles/silent-log.ts'
+import { openHypercore } from './peers/hypercore.ts'
+import { openRedisStream } from './peers/redis-stream.ts'
+import { startRedis } from './peers/redis.ts'
+import { goalLine, median, percentile, printMeasured, ratio, takeTurns, timed } from './stats.ts'
+import type { Bench, Contender, Measured, Print } from './stats.ts'
+
+const ENTRY_BYTES = 300
+/** An entry in its block, whose head is shared by as many as there are writers. */
+const WRITERS = 64
+const VERIFY_ENTRIES = Number(process.env['WEAVER_BENCH_ENTRIES'] ?? 1_000_000)
+const REPLICATE_ENTRIES = 100_000
+
+export const benches: readonly Bench[] = [
+  {
+    name: 'chain-append-1',
+    title: `durable append, one writer, one entry of ${ENTRY_BYTES} bytes`,
+    notMeasured: 'a disk that really flushes, where this one does not; peers; a full disk',
+    run: (print) => benchAppend(print, 1, 2000)
+  },
+  {
+    name: 'chain-append-64',
+    title: `durable append, ${WRITERS} writers, one entry of ${ENTRY_BYTES} bytes each`,
+    notMeasured: 'the writers’ own work; replication meanwhile; entries of other sizes',
+    run: (print) => benchAppend(print, WRITERS, 40_000)
+  },
+  {
+    name: 'chain-verify',
+    title: `verify a lane of ${VERIFY_ENTRIES.toLocaleString('en')} entries, and again`,
+    notMeasured: 'a cold disk cache; lanes that link to each other; single entries in each block',
+    run: benchVerify
+  },
+  {
+    name: 'chain-replicate',
+    title: `${REPLICATE_ENTRIES.toLocaleString('en')} entries to a new member, over loopback`,
+    notMeasured: 'a real network; a member that does other work; many lanes at once',
+    run: benchReplicate
+  }
+]
+
+function draft(number: number): EntryDraft {
+  // With its kind, actor, subject, hash and table row about 300 bytes.
+  const payload = { number, text: 'x'.repeat(150) }
+  const actor = 'process:7@laptop'
+  return { kind: 'tool.called', actor, subject: 'task:846yek4s6jpz6wyk', payload }
+}
+
+async function openAt(folder: string, seed: number): Promise<Chain> {
+  const signer = signerFromSeed(new Uint8Array(32).fill(seed))
+  const checker = threadedChecker({ clock: systemClock })
+  const disk = await openLaneDisk(folder)
+  return openChain({ disk, clock: systemClock, signer, log: silentLog, checker }, {})
+}
+
+async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(
+    join(process.env['WEAVER_BENCH_FOLDER'] ?? tmpdir(), 'weaver-bench-')
+  )
+  try {
+    await work(folder)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function benchAppend(print: Print, writers: number, operations: number): Promise<void> {
+  await inFolder(async (folder) => {
+    const chain = await openAt(join(folder, 'chain'), 1)
+    const blockBytes = await bytesOfBlock(chain, writers)
+    const bare = await bareWriter(join(folder, 'bare'), blockBytes, writers)
+    const [redis, hypercore] = [
+      await startRedis(join(folder, 'redis')),
+      await openHypercore(join(folder, 'hypercore'))
+    ]
+    const stream = redis === null ? null : await openRedisStream(redis.port)
+    const body = 'x'.repeat(ENTRY_BYTES)
+    let number = 0
+    const contenders: Contender[] = [
+      {
+        name: 'chain',
+        once: async () => {
+          await chain.append([draft(number++)])
+        }
+      },
+      { name: `write + fdatasync (${blockBytes} B for ${writers})`, once: () => bare.once() }
+    ]
+    if (stream === null) print('  redis-server is not installed: no Redis streams')
+    else contenders.push({ name: 'Redis stream, appendfsync always', once: () => stream.add(body) })
+    if (hypercore === null)
+      print('  hypercore is not installed (npm i --no-save hypercore@10.38.2)')
+    else {
+      contenders.push({
+        name: 'Hypercore append (does not sync)',
+        once: () => hypercore.append(Buffer.from(body))
+      })
+    }
+    const measured = await takeTurns(contenders, { rounds: 5, operations, inFlight: writers })
+    printMeasured(print, measured, true)
+    printAppendGoal(print, measured, writers)
+    stream?.close()
+    await redis?.stop()
+    await hypercore?.close()
+    await bare.close()
+    await chain.stop()
+  })
+}
+
+function printAppendGoal(print: Print, measured: readonly Measured[], writers: number): void {
+  const [chain, bare, ...peers] = measured
+  if (chain === undefined || bare === undefined) return
+  if (writers === 1) {
+    const value = median(chain.latencies) / median(bare.latencies)
+    print(goalLine('p50 over write + fdatasync', `${value.toFixed(2)}x`, '<= 1.5x', value <= 1.5))
+  } else {
+    const rate = median(chain.rates)
+    // What one fdatasync for each batch and three SHAKE-256 hashes for each entry leave.
+    const batchMs = (writers * 1000) / median(bare.rates) + writers * 3 * shakeMs()
+    const limit = (writers * 1000) / batchMs
+    const goal = Math.min(50_000, 0.6 * limit)
+    print(
+      `  limit of SHAKE-256 and one fdatasync a batch: ${limit.toFixed(0)}/s; ` +
+        `reached ${((100 * rate) / limit).toFixed(0)} %`
+    )
+    print(goalLine('entries/s', rate.toFixed(0), `>= ${goal.toFixed(0)}`, rate >= goal))
+  }
+  for (const peer of peers) {
+    print(`  ${peer.name}: chain does ${ratio(median(chain.rates), median(peer.rates))} its rate`)
+  }
+}
+
+async function bytesOfBlock(chain: Chain, entries: number): Promise<number> {
+  const before = chain.status()[0]?.bytes ?? 0
+  await chain.append(Array.from({ length: entries }, (_, index) => draft(index)))
+  return (chain.status()[0]?.bytes ?? 0) - before
+}
+
+/** Writes the bytes of one block and syncs; what waits meanwhile shares the next one, as in the chain. */
+async function bareWriter(
+  path: string,
+  bytes: number,
+  writers: number
+): Promise<{ once(): Promise<void>; close(): Promise<void> }> {
+  const file = await open(path, 'w')
+  const block = Buffer.alloc(bytes, 7)
+  let offset = 0
+  const writeOnce = (): Promise<void> => {
+    writeSync(file.fd, block, 0, block.length, offset)
+    offset += block.length
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    fdatasync(file.fd, (error) => (error === null ? resolve() : reject(error)))
+    return promise
+  }
+  let next: Promise<void> | null = null
+  let running: Promise<void> = Promise.resolve()
+  const shared = (): Promise<void> => {
+    next ??= running.then(() => {
+      next = null
+      running = writeOnce()
+      return running
+    })
+    return next
+  }
+  return { once: writers === 1 ? writeOnce : shared, close: () => file.close() }
+}
+
+/** One hash of 200 bytes, in milliseconds. */
+function shakeMs(): number {
+  const bytes = Buffer.alloc(200, 3)
+  const rounds = 20_000
+  const options = { outputEncoding: 'buffer', outputLength: 32 } as const
+  const started = performance.now()
+  for (let round = 0; round < rounds; round += 1) hash('shake256', bytes, options)
+  return (performance.now() - started) / rounds
+}
+
+async function fill(chain: Chain, entries: number, perAppend: number): Promise<void> {
+  let number = 0
+  const writers = 8
+  const write = async (): Promise<void> => {
+    while (number < entries) {
+      const count = Math.min(perAppend, entries - number)
+      const first = number
+      number += count
+      await chain.append(Array.from({ length: count }, (_, index) => draft(first + index)))
+    }
+  }
+  await Promise.all(Array.from({ length: writers }, write))
+}
+
+async function benchVerify(print: Print): Promise<void> {
+  await inFolder(async (folder) => {
+    const chain = await openAt(folder, 1)
+    await fill(chain, VERIFY_ENTRIES, 8)
+    const [{ height, entries, bytes } = { height: 0, entries: 0, bytes: 0 }] = chain.status()
+    const own = entries * draftPayloadBytes()
+    print(
+      `  ${entries} entries in ${height} blocks, ${(bytes / 1e6).toFixed(0)} MB: ` +
+        `${(bytes / entries).toFixed(0)} bytes an entry, ${(own / entries).toFixed(0)} of them its payload; ` +
+        `100,000 a day are ${((365 * 100_000 * (bytes / entries)) / 1e9).toFixed(1)} GB a year`
+    )
+    const full: number[] = []
+    const again: number[] = []
+    const raw: number[] = []
+    let memory = 0
+    for (let round = 0; round < 2; round += 1) {
+      raw.push(await rawWork({ entries, blocks: height }))
+      const watch = setInterval(() => {
+        memory = Math.max(memory, process.memoryUsage.rss())
+      }, 50)
+      full.push(await timed(async () => expectOk(await chain.verify({ isFull: true }))))
+      clearInterval(watch)
+      again.push(await timed(async () => expectOk(await chain.verify())))
+    }
+    await chain.append([draft(0)])
+    const perSecond = (ms: number): string => `${((entries / ms) * 1000).toFixed(0)}/s`
+    print(`  raw hashes and signatures, ${availableParallelism()} threads: ${seconds(median(raw))}`)
+    print(`  verify --full: ${seconds(median(full))}, ${perSecond(median(full))}`)
+    print(`  verify after a verify: ${seconds(median(again))} (reads and fingerprints every byte)`)
+    print(`  most resident memory meanwhile: ${(memory / 1e6).toFixed(0)} MB`)
+    const share = median(raw) / median(full)
+    print(goalLine('of the raw limit', `${(100 * share).toFixed(0)} %`, '>= 70 %', share >= 0.7))
+    await chain.stop()
+  })
+}
+
+function draftPayloadBytes(): number {
+  return 150 + 20
+}
+
+function expectOk({ ok }: { readonly ok: boolean }): void {
+  if (!ok) throw new Error('the lane does not verify')
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(2)} s`
+}
+
+/** The hashes and signature checks that a lane of this shape cannot do without, on all cores. */
+async function rawWork(work: {
+  readonly entries: number
+  readonly blocks: number
+}): Promise<number> {
+  const threads = availableParallelism()
+  const share = { entries: work.entries / threads, blocks: work.blocks / threads }
+  const times = await Promise.all(
+    Array.from({ length: threads }, async () => {
+      const worker = new Worker(new URL('./peers/raw-chain-work.ts', import.meta.url), {
+        workerData: share
+      })
+      const { promise, resolve, reject } = Promise.withResolvers<number>()
+      worker.once('message', resolve)
+      worker.once('error', reject)
+      return promise
+    })
+  )
+  return Math.max(...times)
+}
+
+async function benchReplicate(print: Print): Promise<void> {
+  const { replicateBesideStream } = await import('./peers/replication.ts')
+  await inFolder(async (folder) => {
+    const owner = await openAt(join(folder, 'owner'), 1)
+    await fill(owner, REPLICATE_ENTRIES, 8)
+    const bytes = owner.status()[0]?.bytes ?? 0
+    const own: number[] = []
+    const stream: number[] = []
+    for (let round = 0; round < 3; round += 1) {
+      const member = await openAt(join(folder, `member-${round}`), 2)
+      const result = await replicateBesideStream(owner, member, bytes)
+      own.push(result.replicationMs)
+      stream.push(result.streamMs)
+      await member.stop()
+    }
+    const rate = (ms: number): number => bytes / 1e3 / ms
+    print(`  ${(bytes / 1e6).toFixed(1)} MB in blocks of up to 64 entries`)
+    print(`  replication, verified and synced: ${rate(median(own)).toFixed(1)} MB/s`)
+    print(`  bare libp2p stream of the same bytes: ${rate(median(stream)).toFixed(1)} MB/s`)
+    const share = median(stream) / median(own)
+    print(goalLine('of the bare stream', share.toFixed(2), '>= 0.6', share >= 0.6))
+    print(`  slowest round: ${seconds(percentile(own, 1))}`)
+    await owner.stop()
+  })
+}

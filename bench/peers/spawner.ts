@@ -1,0 +1,50 @@
+// Runs `true` as a kernel's executor does, through the same process host, and nothing else: no gate, no
+// lane, no task. The work that all contenders of the delegation bench have in common.
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import process from 'node:process'
+import { millis, pid } from '../../core/index.ts'
+import { systemClock } from '../../core/system.ts'
+import { RealProcessHost } from '../../node/processes/host.ts'
+import { systemProcesses } from '../../node/processes/system-processes.ts'
+import { silentLog } from '../../test/doubles/silent-log.ts'
+
+export interface Spawner {
+  /** Runs `true` to its end. */
+  readonly run: () => Promise<void>
+  readonly stop: () => Promise<void>
+}
+
+export async function openSpawner(): Promise<Spawner> {
+  const directory = await mkdtemp(join(tmpdir(), 'weaver-bench-'))
+  const host = new RealProcessHost(
+    { os: systemProcesses, clock: systemClock, log: silentLog, onSamples: () => {} },
+    {
+      runDirectory: join(directory, 'run'),
+      spoolDirectory: join(directory, 'spool'),
+      homeId: Buffer.from(directory).toString('hex').slice(-32),
+      bootId: 'b',
+      directory,
+      environment: process.env,
+      platform: process.platform
+    }
+  )
+  await host.start()
+  let last = 0
+  return {
+    run: async () => {
+      last += 1
+      const request = { pid: pid(last), command: ['true'], env: {}, cwd: null, io: null } as const
+      const child = await host.spawn(request)
+      const { code } = await child.exited
+      if (code !== 0) throw new Error(`true ended with ${code}`)
+      await child.stop(millis(1000)) // As the executor does: what it left behind ends with it.
+    },
+    stop: async () => {
+      await host.stop(millis(1000))
+      await rm(directory, { recursive: true, force: true })
+    }
+  }
+}
