@@ -20,7 +20,7 @@ if (Number(process.versions.node.split('.')[0]) >= MAJOR_MIN) {
 
 /** A checkout, and whoever installs the package `node` beside it, has a newer Node in node_modules. */
 async function runUnderNewerNode() {
-  const { spawnSync } = await import('node:child_process')
+  const { spawn } = await import('node:child_process')
   const { fileURLToPath } = await import('node:url')
   const newer = ['../node_modules/node/bin/node', '../../node/bin/node']
     .map((path) => fileURLToPath(new URL(path, import.meta.url)))
@@ -33,9 +33,19 @@ async function runUnderNewerNode() {
     process.exit(1)
   }
   const args = [fileURLToPath(import.meta.url), ...process.argv.slice(2)]
-  // A terminal's signals reach the child by themselves; this process only waits for its end.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']) process.on(signal, () => {})
-  const { status, signal } = spawnSync(newer, args, { stdio: 'inherit' })
-  if (signal !== null) process.kill(process.pid, signal)
-  process.exit(status ?? 1)
+  const child = spawn(newer, args, { stdio: 'inherit' })
+  // A terminal's signals reach the child by themselves, and twice would mean something else.
+  const isFromTerminal = process.stdin.isTTY
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']) {
+    process.on(signal, () => (isFromTerminal && signal !== 'SIGTERM' ? null : child.kill(signal)))
+  }
+  child.on('error', (error) => {
+    process.stderr.write(`weaver: Cannot start ${newer}: ${error.message}\n`)
+    process.exit(1)
+  })
+  child.on('exit', (status, signal) => {
+    if (signal === null) process.exit(status)
+    process.removeAllListeners(signal)
+    process.kill(process.pid, signal)
+  })
 }

@@ -13,6 +13,11 @@ const COMMON: Readonly<Record<string, Option>> = {
 
 type Values = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>
 
+interface Parsed {
+  readonly values: Values
+  readonly positionals: readonly string[]
+}
+
 class ParsedArgs implements Args {
   readonly words: readonly string[]
   readonly #values: Values
@@ -39,7 +44,9 @@ class ParsedArgs implements Args {
   count(name: string, standard: number): number {
     const text = this.text(name)
     if (text === null) return standard
-    if (!/^\d{1,9}$/.test(text)) throw usageError(`--${name} '${text}' is not a whole number`)
+    if (!/^\d{1,9}$/.test(text)) {
+      throw usageError(`--${name} '${text}' is not a whole number from 0 to 999999999`)
+    }
     return Number(text)
   }
 
@@ -66,6 +73,7 @@ export function parseCommandLine(path: string, command: Command, argv: readonly 
   const { min, max } = command.words ?? { min: 0, max: 0 }
   const hint = `see: weaver ${path} --help`
   if (values['help'] !== true) {
+    checkNothingIsEmpty(path, { values, positionals }, hint)
     if (words.length < min) {
       throw usageError(`${path} needs ${command.usage ?? 'more arguments'}`, hint)
     }
@@ -76,11 +84,17 @@ export function parseCommandLine(path: string, command: Command, argv: readonly 
   return new ParsedArgs(words, values)
 }
 
-function parse(
-  path: string,
-  command: Command,
-  argv: readonly string[]
-): { readonly values: Values; readonly positionals: readonly string[] } {
+/** An empty name is a variable that was not set in somebody's script. */
+function checkNothingIsEmpty(path: string, { values, positionals }: Parsed, hint: string): void {
+  if (positionals.includes('')) throw usageError(`${path} does not take an empty argument`, hint)
+  for (const [name, value] of Object.entries(values)) {
+    if (value === '' || (Array.isArray(value) && value.includes(''))) {
+      throw usageError(`${path}: option --${name} needs a value, not an empty one`, hint)
+    }
+  }
+}
+
+function parse(path: string, command: Command, argv: readonly string[]): Parsed {
   try {
     return parseArgs({
       args: [...argv],

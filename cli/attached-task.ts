@@ -10,7 +10,7 @@ import type { FrameChannel } from '../core/index.ts'
 import type { ApiErrorBody, loadRunClient, Task } from '../node/api/index.ts'
 import { sleep } from './clock.ts'
 import type { Context } from './command.ts'
-import { writeTo } from './output.ts'
+import { flushed, writeTo } from './output.ts'
 
 type RunClient = Awaited<ReturnType<typeof loadRunClient>>
 
@@ -21,6 +21,8 @@ export interface Attached {
 }
 
 export type End =
+  /** Its output could not be written: a full disk, most often. */
+  | { readonly kind: 'unwritten'; readonly task: Task; readonly why: string }
   | { readonly kind: 'outcome'; readonly task: Task }
   | { readonly kind: 'failure'; readonly error: ApiErrorBody }
   | { readonly kind: 'left'; readonly signal: string }
@@ -28,7 +30,6 @@ export type End =
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
 const SECOND_INTERRUPT_MS = 1000
 
-/** @throws WeaverError `API_CLIENT_LEFT` when the connection to the kernel breaks */
 export async function attachTask(attached: Attached): Promise<End> {
   const { channel } = attached
   const left = Promise.withResolvers<End>()
@@ -37,6 +38,9 @@ export async function attachTask(attached: Attached): Promise<End> {
   const stdin = forwardStdin(attached)
   try {
     return await Promise.race([receive(attached, state), left.promise])
+  } catch (error) {
+    if (!(error instanceof WeaverError) || error.code !== 'API_CLIENT_LEFT') throw error
+    return kernelGone(state)
   } finally {
     release()
     stdin.stop()
@@ -56,7 +60,7 @@ async function receive({ context, runClient, channel }: Attached, state: TaskSta
     switch (frame.kind) {
       case 'stdout':
       case 'stderr':
-        await output(frame.kind, frame.bytes) // T1
+        await output.write(frame.kind, frame.bytes) // T1
         break
       case 'note':
         context.output.note(`weaver: ${frame.text}`)
@@ -64,38 +68,60 @@ async function receive({ context, runClient, channel }: Attached, state: TaskSta
       case 'accepted':
         state.taskId = frame.task.taskId
         break
-      case 'outcome':
+      case 'outcome': {
+        await flushed(process.stdout)
+        const why = output.failure()
+        return why === null ? frame : { kind: 'unwritten', task: frame.task, why }
+      }
       case 'failure':
         return frame
       default: // `exit` says early what the outcome repeats once it is committed.
     }
   }
-  const message = 'The kernel ended the stream before the task did'
-  const error = { code: 'API_KERNEL_GONE', message, hint: 'see: weaver task list' }
-  return { kind: 'failure', error }
+  return kernelGone(state)
+}
+
+function kernelGone({ taskId }: TaskState): End {
+  const message =
+    taskId === null
+      ? 'The kernel ended before it took the task'
+      : `The kernel ended before task ${taskId} did: on another machine the task goes on`
+  const hint =
+    taskId === null
+      ? 'see: weaver kernel status'
+      : `when this kernel runs again, see: weaver task show ${taskId}`
+  return { kind: 'failure', error: { code: 'API_KERNEL_GONE', message, hint } }
+}
+
+interface Outputs {
+  write(kind: 'stdout' | 'stderr', bytes: Uint8Array): Promise<void>
+  /** Why some of it could not be written, as on a full disk; null while all is well. */
+  failure(): string | null
 }
 
 /**
- * Writes to our stdout and stderr. When their reader has gone, the task gets what a command in a pipe
- * would get, SIGPIPE, and the rest of that stream is dropped.
+ * Our stdout and stderr. When one cannot be written the rest of it is dropped; when it is stdout, the task
+ * gets what a command in a pipe would get, SIGPIPE. That a reader has gone is no failure.
  */
-function outputs(
-  channel: FrameChannel,
-  runClient: RunClient
-): (kind: 'stdout' | 'stderr', bytes: Uint8Array) => Promise<void> {
+function outputs(channel: FrameChannel, runClient: RunClient): Outputs {
   const broken = new Set<NodeJS.WriteStream>()
+  let failure: string | null = null
   for (const stream of [process.stdout, process.stderr]) {
     stream.removeAllListeners('error')
-    stream.on('error', () => {
+    stream.on('error', (reason: NodeJS.ErrnoException) => {
       broken.add(stream)
+      if (reason.code !== 'EPIPE') failure ??= reason.message
       if (stream !== process.stdout) return
       const signal = runClient.encodeIoFrame({ kind: 'signal', name: 'SIGPIPE' })
       channel.send(signal).catch(() => undefined) // The task has ended by itself.
     })
   }
-  return async (kind, bytes) => {
-    const stream = process[kind]
-    if (!broken.has(stream)) await writeTo(stream, bytes)
+  return {
+    write: async (kind, bytes) => {
+      const stream = process[kind]
+      if (!broken.has(stream)) await writeTo(stream, bytes)
+    },
+    failure: () => failure
   }
 }
 

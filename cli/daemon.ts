@@ -1,6 +1,6 @@
 // Starts the kernel's own process. The two share one contract: the kernel's options are its arguments, a
 // secret invite comes on its stdin, and on fd 3 it writes one JSON line, `{"ready": KernelStatus}` or
-// `{"error": {code, message, hint}}`, and closes it.
+// `{"error": {code, message, hint}}`, and closes it. With `--lifeline` it stops when fd 4 ends.
 
 import { spawn } from 'node:child_process'
 import type { ChildProcess, StdioOptions } from 'node:child_process'
@@ -48,6 +48,7 @@ export function startDaemon(spec: DaemonSpec): Daemon {
       ? 'ignore'
       : openSync(outFile.path, 'a', 0o600)
   const stdio: StdioOptions = [spec.invite === null ? 'ignore' : 'pipe', out, out, 'pipe']
+  if (spec.isForeground) stdio.push('pipe') // Ends with us, however we end.
   const child = spawn(process.execPath, [...NODE_OPTIONS, mainFile(), ...argumentsOf(spec)], {
     cwd: '/', // A daemon keeps no folder busy.
     detached: !spec.isForeground,
@@ -96,9 +97,10 @@ function removeEmpty(path: string, made: readonly string[]): void {
   }
 }
 
-function argumentsOf({ home, flags, invite }: DaemonSpec): readonly string[] {
+function argumentsOf({ home, flags, invite, isForeground }: DaemonSpec): readonly string[] {
   // Other users may read arguments: the invite is a secret and does not stand there.
-  return ['--home', home, ...flags, ...(invite === null ? [] : ['--join', '-'])]
+  const tied = isForeground ? ['--lifeline'] : []
+  return ['--home', home, ...flags, ...tied, ...(invite === null ? [] : ['--join', '-'])]
 }
 
 /** A source in the checkout, compiled in the published package: as this file is. */

@@ -1,5 +1,6 @@
 // The `weaver` command. Loads only what the command at hand needs: a slow start is a defect.
 
+import { writeSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { ControlClient } from '../node/api/index.ts'
@@ -27,7 +28,18 @@ export async function main(argv: readonly string[]): Promise<void> {
 
 /** Whoever reads us (`head`, a closed terminal) has seen enough. */
 function leaveQuietly(error: NodeJS.ErrnoException): void {
-  process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.failed)
+  if (error.code === 'EPIPE') process.exit(EXIT.done)
+  writeLast(`weaver: Cannot write the output: ${error.message}\n`)
+  process.exit(EXIT.failed)
+}
+
+/** Past the streams, one of which has just failed. */
+function writeLast(text: string): void {
+  try {
+    writeSync(2, text)
+  } catch {
+    // Nobody can be told.
+  }
 }
 
 function ownWords(argv: readonly string[]): readonly string[] {

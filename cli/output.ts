@@ -76,6 +76,14 @@ export async function writeTo(
   stream.off('close', resolve)
 }
 
+/** Resolves when everything written so far has been taken, or could not be. */
+export async function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  if (stream.destroyed || stream.writableLength === 0) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  stream.write('', () => resolve())
+  await promise
+}
+
 export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string {
   const cells = rows.map((row) => columns.map((column) => column.text(row)))
   const widths = columns.map((column, index) =>

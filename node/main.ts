@@ -1,13 +1,16 @@
 // The kernel's own process. Its contract with whoever starts it: options are arguments, a secret invite
 // comes on standard input, and on descriptor 3 it writes one JSON line, `{"ready": KernelStatus}` or
-// `{"error": {code, message, hint}}`, and closes it. Then it runs until it is told to stop.
+// `{"error": {code, message, hint}}`, and closes it. Then it runs until it is told to stop, or with
+// `--lifeline` until descriptor 4 ends.
 
 import { closeSync, fstatSync, writeSync } from 'node:fs'
 import { enableCompileCache } from 'node:module'
+import { Socket } from 'node:net'
 import process from 'node:process'
 import { WeaverError } from '../core/index.ts'
 
 const READY_FD = 3
+const LIFELINE_FD = 4
 /** Standard input holds one invite; more is a mistake. */
 const INVITE_BYTES_MAX = 64 * 1024
 
@@ -19,10 +22,11 @@ async function main(): Promise<void> {
   process.on('SIGHUP', () => undefined) // The terminal of whoever started it may go; the kernel stays.
   try {
     const { parseStartArguments } = await import('./start-arguments.ts')
-    const { home, flags, readsInvite, repair } = parseStartArguments(
+    const { home, flags, readsInvite, hasLifeline, repair } = parseStartArguments(
       process.argv.slice(2),
       process.env
     )
+    if (hasLifeline) watchLifeline(() => stop.abort('lifeline'))
     const invite = readsInvite ? await readInvite() : null
     const { openNode } = await import('./compose.ts')
     const node = await openNode({ home, flags, invite, repair, signal: stop.signal })
@@ -32,6 +36,13 @@ async function main(): Promise<void> {
     say({ error: errorBody(error) })
     process.exitCode = 1
   }
+}
+
+function watchLifeline(onEnd: () => void): void {
+  const lifeline = new Socket({ fd: LIFELINE_FD, readable: true, writable: false })
+  lifeline.once('close', onEnd)
+  lifeline.on('error', onEnd)
+  lifeline.resume()
 }
 
 async function readInvite(): Promise<string> {

@@ -10,6 +10,8 @@ export interface StartArguments {
   readonly flags: StartFlags
   /** The invite comes on standard input: other users can read arguments. */
   readonly readsInvite: boolean
+  /** The kernel stops when descriptor 4 ends: whoever runs it in the foreground is gone. */
+  readonly hasLifeline: boolean
   /** Take the own lane back from other members first. */
   readonly repair: RepairWish | null
 }
@@ -24,6 +26,7 @@ export function parseStartArguments(
   return {
     home: values.home,
     readsInvite: values.join === '-',
+    hasLifeline: values.lifeline === true,
     repair: values.repair === true ? { isLossAccepted: values['accept-loss'] === true } : null,
     flags: {
       name: values.name ?? null,
@@ -55,6 +58,7 @@ function parsed(args: readonly string[]) {
         http: one,
         join: one,
         label: many,
+        lifeline: flag,
         listen: many,
         mdns: flag,
         'no-mdns': flag,

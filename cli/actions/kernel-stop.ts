@@ -6,16 +6,11 @@ const STOP_TIMEOUT_MS = 60_000
 const LOOK_EVERY_MS = 20
 
 export const stop: Runner = async (context, args) => {
-  const text = args.text('timeout')
-  const timeoutMs = text === null ? STOP_TIMEOUT_MS : await durationOf(text)
+  const { durationOf } = await import('../duration.ts')
+  const timeoutMs = durationOf(args, 'timeout') ?? STOP_TIMEOUT_MS
   const pid = await stopKernel(context, timeoutMs)
   await context.output.document({ stopped: true, pid }, () => `kernel stopped (pid ${pid})`)
   return EXIT.done
-}
-
-async function durationOf(text: string): Promise<number> {
-  const { parseDuration } = await import('../../core/index.ts')
-  return parseDuration(text)
 }
 
 /**

@@ -10,9 +10,9 @@ import { ageText, gpusText, labelsText, orNothing, timeText } from '../quantity.
 const INVITE_TTL_MS = 600_000
 
 export const invite: Runner = async ({ client, output }, args) => {
-  const ttl = args.text('ttl')
+  const { durationOf } = await import('../duration.ts')
   const made = await client.invite({
-    ttlMs: ttl === null ? INVITE_TTL_MS : await durationOf(ttl),
+    ttlMs: durationOf(args, 'ttl') ?? INVITE_TTL_MS,
     uses: args.count('uses', 1),
     role: args.oneOf('role', ['member', 'admin'], 'member')
   })
@@ -33,11 +33,6 @@ async function drawCode(line: string, output: Output): Promise<void> {
   if (!process.stdout.isTTY) return
   const { renderUnicodeCompact } = await import('uqr')
   output.note(renderUnicodeCompact(line, { ecc: 'L', border: 2 }))
-}
-
-async function durationOf(text: string): Promise<number> {
-  const { parseDuration } = await import('../../core/index.ts')
-  return parseDuration(text)
 }
 
 export const join: Runner = async ({ client, output }, args) => {

@@ -24,13 +24,16 @@ export const run: Runner = async (context, args) => {
       throw new ApiError(end.error)
     case 'outcome':
       return report(context, end.task)
+    case 'unwritten':
+      output.note(`weaver: Cannot write the output of task ${end.task.taskId}: ${end.why}`)
+      return EXIT.runFailed
     default:
       return end satisfies never
   }
 }
 
 async function submissionOf(args: Args): Promise<TaskSubmission> {
-  const timeout = args.text('timeout')
+  const { durationOf } = await import('../duration.ts')
   return {
     command: args.words,
     env: {},
@@ -38,13 +41,8 @@ async function submissionOf(args: Args): Promise<TaskSubmission> {
     gpu: args.text('gpu'),
     labels: Object.fromEntries(args.texts('label').map(labelOf)),
     node: args.text('on'),
-    timeoutMs: timeout === null ? null : await durationOf(timeout)
+    timeoutMs: durationOf(args, 'timeout')
   }
-}
-
-async function durationOf(text: string): Promise<number> {
-  const { parseDuration } = await import('../../core/index.ts')
-  return parseDuration(text)
 }
 
 function labelOf(text: string): [key: string, value: string] {

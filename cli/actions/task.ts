@@ -39,14 +39,15 @@ export const logs: Runner = async ({ client, output }, args) => {
 }
 
 export const wait: Runner = async ({ client, output }, args) => {
-  const text = args.text('timeout')
+  const { durationOf } = await import('../duration.ts')
+  const timeoutMs = durationOf(args, 'timeout')
   const deadline = new AbortController()
   const settled = new AbortController()
-  if (text !== null) {
-    const { parseDuration } = await import('../../core/index.ts')
+  if (timeoutMs !== null) {
     const { sleep } = await import('../clock.ts')
-    const late = new CliError('CLI_TIMED_OUT', `The task has not ended within ${text}`)
-    void sleep(parseDuration(text), settled.signal).then(() => deadline.abort(late))
+    const within = args.text('timeout') ?? ''
+    const late = new CliError('CLI_TIMED_OUT', `The task has not ended within ${within}`)
+    void sleep(timeoutMs, settled.signal).then(() => deadline.abort(late))
   }
   try {
     const task = await ended(client.taskEvents(args.words[0] ?? '', { signal: deadline.signal }))

@@ -13,7 +13,7 @@ export const runCommand: Command = {
     on: { value: 'NODE', help: 'Run it there (default: where it fits best)' },
     gpu: { value: 'SPEC', help: 'GPUs that it needs: 1, 1:24GB, nvidia:1:24GB' },
     label: { value: 'K=V', isMultiple: true, help: 'Only nodes that carry this label' },
-    timeout: { value: 'D', help: 'End it after this long' },
+    timeout: { value: 'D', help: 'End it when it has waited, or run, this long' },
     detach: { short: 'd', help: 'Print the task id and leave it running' }
   },
   examples: [

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isAlive, Lab, resultOf, until } from './lab.ts'
+import { isAlive, Lab, LOOPBACK, resultOf, until } from './lab.ts'
 
 describe('chaos: kernels that are killed', function () {
   this.timeout(120_000)
@@ -48,6 +48,19 @@ describe('chaos: kernels that are killed', function () {
     await lab.start('server')
     await verified('server')
     await verified('laptop')
+  })
+
+  it('a kernel in the foreground ends with the command that was killed', async () => {
+    const args = ['--foreground', '--name', 'desk', '--listen', LOOPBACK]
+    const command = lab.spawn('desk', ['kernel', 'start', ...args])
+    const pid = async (): Promise<number> => lab.pidOf('desk').catch(() => 0)
+    await until(async () => (await pid()) > 0)
+    await until(async () => (await lab.weaver('desk', 'kernel', 'status')).code === 0)
+    const kernel = await pid()
+    command.kill('SIGKILL')
+    await until(() => !isAlive(kernel))
+    await lab.start('desk')
+    await verified('desk')
   })
 
   it('a result that the origin did not live to see is handed over when it is back', async () => {

@@ -3,13 +3,14 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { systemEntropy } from '../../../core/system.ts'
 import { WeaverError } from '../../../core/index.ts'
 import type { Caller } from '../../doubles/kernel-service.ts'
 import type { Exit } from '../../../node/api/index.ts'
 import { startFixture } from '../node/http/fixture.ts'
 import type { Fixture } from '../node/http/fixture.ts'
-import { ended, startWeaver, weaver } from './weaver.ts'
+import { ended, startWeaver, weaver, weaverUnder } from './weaver.ts'
 
 /** Echoes stdin until it ends; a signal ends it. */
 async function cat(caller: Caller): Promise<Exit> {
@@ -79,6 +80,18 @@ describe('weaver run', () => {
     })
   }
 
+  it('exits with 125 and says why when its output cannot be written', async function () {
+    if (!existsSync('/dev/full')) this.skip() // Linux has it.
+    fixture.service.script = async (caller) => {
+      await caller.send({ kind: 'stdout', bytes: Buffer.from('lost') })
+      return { code: 0, signal: null }
+    }
+    const script = 'exec "$0" "$@" >/dev/full'
+    const { code, stderr } = await weaverUnder(fixture.home, ['sh', '-c', script], ['run', 'true'])
+    assert.equal(code, 125)
+    assert.match(stderr, /^weaver: Cannot write the output of task \w+: .*ENOSPC/m)
+  })
+
   it('exits with 125 for failures of its own: denied, no kernel, bad usage', async () => {
     fixture.service.failure = new WeaverError('GOVERNANCE_DENIED', 'No')
     const big = Buffer.alloc(2_000_000)
@@ -132,6 +145,21 @@ describe('weaver run', () => {
       assert.equal((await end).code, code)
     })
   }
+
+  it('hands signals on to the newer Node when an older one starts it', async () => {
+    fixture.service.script = async (caller) => {
+      await caller.send({ kind: 'stdout', bytes: Buffer.from('ready\n') })
+      return cat(caller)
+    }
+    const versions = '{ value: { ...process.versions, node: "20.0.0" } }'
+    const old = `data:text/javascript,Object.defineProperty(process, "versions", ${versions})`
+    const child = startWeaver(fixture.home, ['run', 'cat'], ['--import', old])
+    const end = ended(child)
+    await once(child.stdout, 'data')
+    child.kill('SIGTERM')
+    const { code, signal } = await end
+    assert.deepEqual({ code, signal }, { code: 143, signal: null })
+  })
 
   it('cancels the task and leaves at the second SIGINT', async () => {
     const second = Promise.withResolvers<void>()

@@ -178,6 +178,8 @@ describe('weaver exit codes', () => {
     ['kernel ps extra', /does not take 'extra'/],
     ['task show', /needs ID/],
     ['mesh invite --ttl soon', /Cannot read 'soon' as a duration/],
+    ['mesh invite --ttl 0s', /--ttl '0s' is no time/],
+    ['kernel logs --process=', /--process needs a value, not an empty one/],
     ['mesh invite --uses many', /--uses 'many' is not a whole number/],
     ['mesh invite --role king', /--role 'king' is not one of member, admin/],
     ['tool call hash {', /Cannot read '\{' as JSON/],

@@ -12,9 +12,13 @@ export interface Ended {
 }
 
 /** Starts `weaver` as a user does, as a process of its own. */
-export function startWeaver(home: string, args: readonly string[]): ChildProcessWithoutNullStreams {
+export function startWeaver(
+  home: string,
+  args: readonly string[],
+  nodeOptions: readonly string[] = []
+): ChildProcessWithoutNullStreams {
   const env = { ...process.env, WEAVER_HOME: home }
-  return spawn(process.execPath, [BIN, ...args], { env, stdio: 'pipe' })
+  return spawn(process.execPath, [...nodeOptions, BIN, ...args], { env, stdio: 'pipe' })
 }
 
 export async function weaver(
@@ -25,6 +29,18 @@ export async function weaver(
   const child = startWeaver(home, args)
   child.stdin.on('error', () => undefined) // It may end without reading what it does not need.
   child.stdin.end(input)
+  return ended(child)
+}
+
+/** The same, as the last words of another command line: `sh -c 'exec "$0" "$@" >/dev/full'`. */
+export async function weaverUnder(
+  home: string,
+  [command, ...words]: readonly [string, ...string[]],
+  args: readonly string[]
+): Promise<Ended> {
+  const env = { ...process.env, WEAVER_HOME: home }
+  const child = spawn(command, [...words, process.execPath, BIN, ...args], { env, stdio: 'pipe' })
+  child.stdin.end()
   return ended(child)
 }
 
