@@ -37,7 +37,8 @@ export async function untilDurable<T>(
 }
 
 /**
- * Records an entry of which a lane has at most one, and resolves with its id.
+ * Records an entry of which a lane has at most one, and resolves with its id. `onRetry` is called before
+ * the second attempt, and not again.
  * @throws as `untilDurable`
  */
 export async function recordOnce(
@@ -46,9 +47,11 @@ export async function recordOnce(
   onRetry: () => void
 ): Promise<string> {
   const { ledger } = deps
+  let isRetried = false
   return untilDurable(deps, `record ${draft.kind}`, async (mayBeDone) => {
     if (mayBeDone) {
-      onRetry()
+      if (!isRetried) onRetry()
+      isRetried = true
       const done = (await ledger.find(draft.kind, [draft.subject])).get(draft.subject)
       if (done !== undefined) return done.ref.id
     }

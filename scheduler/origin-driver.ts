@@ -47,6 +47,7 @@ import type {
   StartedReport
 } from './ports.ts'
 import { abortable, nameOf } from './reach.ts'
+import { Patience } from './patience.ts'
 import { Recovery } from './recovery.ts'
 import type { Target } from './recovery.ts'
 import { parseTaskSpec } from './spec.ts'
@@ -80,6 +81,7 @@ class OriginDriver implements Origin {
   readonly #offers: Offers
   readonly #recovery: Recovery
   readonly #owed: Owed
+  readonly #patience: Patience
   readonly #resumed = Promise.withResolvers<void>()
   #isResumed = false
   #orders = 0
@@ -100,6 +102,7 @@ class OriginDriver implements Origin {
     this.#durable = parts
     this.#offers = new Offers({ ...parts, onForgiven: (entry, node) => this.#forgive(entry, node) })
     this.#owed = new Owed(parts)
+    this.#patience = new Patience(parts)
     this.#recovery = new Recovery(
       { ...parts, onStatus: (entry, target, status) => this.#learn(entry, target, status) },
       options.executorGraceMs ?? EXECUTOR_GRACE_MS
@@ -133,6 +136,7 @@ class OriginDriver implements Origin {
     // From here it is durable: a crash goes on with it at the next start (O1).
     entry.isAdmitted = true
     if (io !== null) this.#attachUser(entry, io)
+    this.#patience.start(entry)
     this.#changed(entry)
     if (first !== null) this.#offers.start(entry, { epoch: first, isStored: true })
     else this.#enqueue(entry)
@@ -226,6 +230,7 @@ class OriginDriver implements Origin {
 
   /** Only this one is tried: nothing has become free for those that wait. */
   #enqueue(entry: Entry): void {
+    if (this.#patience.isOver(entry)) return
     const placement = placeOne(entry, this.#candidates())
     if (placement.kind === 'placed') {
       this.#onPlaced(entry, placement.node)
@@ -543,6 +548,7 @@ class OriginDriver implements Origin {
     } else if (spec.isAttached) {
       this.#step(entry, ORPHANED)
     } else {
+      this.#patience.start(entry)
       this.#waiting.add(entry, null)
     }
   }

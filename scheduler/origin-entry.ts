@@ -22,6 +22,8 @@ export interface Entry {
   recovery: AbortController | null
   /** It has been out of reach before: the next time it is not asked in the same instant. */
   isRecovered: boolean
+  /** It has waited for a place as long as it may. */
+  isOverdue: boolean
   declines: number
   readonly committed: PromiseWithResolvers<TaskView>
 }
@@ -42,6 +44,7 @@ export function newEntry(task: Task, order: number): Entry {
     offering: Promise.resolve(),
     recovery: null,
     isRecovered: false,
+    isOverdue: false,
     declines: 0,
     committed
   }

@@ -105,6 +105,8 @@ export type TaskEvent =
   | { readonly kind: 'unreachable'; readonly node: NodeId }
   | { readonly kind: 'grace-over'; readonly epoch: Epoch }
   | { readonly kind: 'cancel'; readonly reason: string }
+  /** Its time is up. Once it is placed its executor counts, from its start. */
+  | { readonly kind: 'overdue'; readonly reason: string }
   | { readonly kind: 'orphaned' }
   | { readonly kind: 'committed'; readonly receipt: string }
   | { readonly kind: 'settled' }
@@ -172,6 +174,8 @@ function stepQueued(task: Task, event: TaskEvent, now: UnixMillis): TaskStep {
       return offerTo(task, event.node)
     case 'cancel':
       return end(task, unstarted('cancelled', event.reason, now))
+    case 'overdue':
+      return end(task, unstarted('timed-out', event.reason, now))
     case 'orphaned':
       return end(task, unstarted('cancelled', NOBODY_ATTACHED, now)) // T5
     case 'finished':
@@ -348,7 +352,11 @@ function late(task: Task, event: Extract<TaskEvent, { kind: 'finished' }>): Task
 const CANCELLED = 'it was cancelled before it started'
 const NOBODY_ATTACHED = 'nobody was attached any more when it could have started'
 
-function unstarted(state: 'cancelled' | 'failed', reason: string, now: UnixMillis): TaskEnd {
+function unstarted(
+  state: 'cancelled' | 'failed' | 'timed-out',
+  reason: string,
+  now: UnixMillis
+): TaskEnd {
   return { state, exit: null, reason, startedAt: null, endedAt: now }
 }
 

@@ -49,6 +49,33 @@ describe('scheduler/origin', () => {
     assert.deepEqual(await bench.origin.wait(task.taskId, new AbortController().signal), ended)
   })
 
+  it('a task that finds no place within its time is timed out, never offered late', async () => {
+    const bench = new Bench()
+    const { task, outcome } = await bench.submit({ timeoutMs: millis(2000) })
+    assert.equal(task.state, 'queued')
+    bench.clock.advanceTo(millis(1999))
+    await settle()
+    assert.equal(bench.origin.show(task.taskId).state, 'queued')
+    bench.clock.advanceTo(millis(2000))
+    const ended = await outcome
+    assert.equal(ended.state, 'timed-out')
+    assert.match(ended.reason ?? '', /found no place in 2 s/)
+    bench.peers.set(testCandidate(server))
+    await settle()
+    assert.deepEqual(bench.executors.offers, [])
+  })
+
+  it('a task that is declined after its time does not wait again', async () => {
+    const bench = new Bench()
+    bench.peers.set(testCandidate(server))
+    const { outcome } = await bench.submit({ timeoutMs: millis(2000) })
+    bench.clock.advanceTo(millis(2000))
+    await settle()
+    bench.executors.last.answer({ kind: 'declined', reason: 'busy', revision: 1 })
+    assert.equal((await outcome).state, 'timed-out')
+    assert.equal(bench.executors.offers.length, 1)
+  })
+
   it('a result that comes twice is committed once and answered the same', async () => {
     const bench = new Bench()
     const { task } = await running(bench)
