@@ -13,6 +13,8 @@ export { WeaverError, invariant, unreachable } from './errors.ts'
 export type { Retry, WeaverErrorOptions } from './errors.ts'
 export { channelPair, FrameQueue } from './frame-channel.ts'
 export type { FrameChannel } from './frame-channel.ts'
+export { areGrantsWithin, formatGrant, isGrantWithin, parseGrant } from './grant.ts'
+export type { Grant } from './grant.ts'
 export { HASH_BYTES, shake256 } from './hash.ts'
 export {
   checkedName,
@@ -33,6 +35,8 @@ export type { Epoch, MeshId, Millis, NodeId, Pid, TaskId, UnixMillis } from './i
 export type { LogFields, Logger } from './log.ts'
 export type { Prng } from './prng.ts'
 export { formatBytes, formatDuration, parseBytes, parseDuration } from './quantity.ts'
+export { DEFAULT_SANDBOX, parseSandbox, sandboxCbor } from './sandbox.ts'
+export type { Containment, Limits, Sandbox } from './sandbox.ts'
 export { isSignedBy, SEED_BYTES, SIGNATURE_BYTES, signerFromSeed } from './signing.ts'
 export type { Signer } from './signing.ts'
 export type { KeyValueStore, StoreWrite } from './store.ts'

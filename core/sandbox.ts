@@ -1,0 +1,108 @@
+// What a spawn says about its confinement: which containment, which grants, how much of the machine. It
+// travels with a task to whichever node runs it, so its wire form is here too.
+
+import type { Cbor } from './cbor.ts'
+import { WeaverError } from './errors.ts'
+import { formatGrant, parseGrant } from './grant.ts'
+import type { Grant } from './grant.ts'
+
+/** `os`: confined by the operating system. `none`: an ordinary process of the kernel's user. */
+export type Containment = 'os' | 'none'
+
+/** Null: as much as the machine gives. */
+export interface Limits {
+  readonly memoryBytes: number | null
+  /** Cores: 0.5 is half the time of one. */
+  readonly cpus: number | null
+  /** Processes and threads at once. */
+  readonly pids: number | null
+}
+
+export interface Sandbox {
+  readonly containment: Containment
+  readonly grants: readonly Grant[]
+  readonly limits: Limits
+}
+
+export const NO_LIMITS: Limits = { memoryBytes: null, cpus: null, pids: null }
+
+/** What a spawn gets that asks for nothing. */
+export const DEFAULT_SANDBOX: Sandbox = { containment: 'os', grants: [], limits: NO_LIMITS }
+
+/** Grants of one process. Each may become two arguments of the program that confines it. */
+const GRANTS_MAX = 128
+/** Less than this no program starts in. */
+const MEMORY_BYTES_MIN = 1024 * 1024
+const CPUS_MIN = 0.01
+const CPUS_MAX = 4096
+const PIDS_MAX = 4_194_304
+
+/** As it is sent, stored and recorded. */
+export function sandboxCbor({ containment, grants, limits }: Sandbox): {
+  readonly [key: string]: Cbor
+} {
+  return { containment, grants: grants.map(formatGrant), limits: { ...limits } }
+}
+
+/** @throws WeaverError `CORE_INVALID_SANDBOX`, `CORE_INVALID_GRANT` */
+export function parseSandbox(value: unknown): Sandbox {
+  const { containment, grants, limits } = recordOf(value, ['containment', 'grants', 'limits'])
+  if (containment !== 'os' && containment !== 'none') {
+    throw invalid(`containment must be os or none, is ${shown(containment)}`)
+  }
+  if (!Array.isArray(grants) || grants.length > GRANTS_MAX) {
+    throw invalid(`grants must be a list of at most ${GRANTS_MAX}`)
+  }
+  return { containment, grants: grants.map(grantOf), limits: parseLimits(limits) }
+}
+
+/** @throws WeaverError `CORE_INVALID_SANDBOX` */
+export function parseLimits(value: unknown): Limits {
+  const { memoryBytes, cpus, pids } = recordOf(value, ['memoryBytes', 'cpus', 'pids'])
+  return {
+    memoryBytes: bounded('memoryBytes', memoryBytes, [MEMORY_BYTES_MIN, Number.MAX_SAFE_INTEGER]),
+    cpus: bounded('cpus', cpus, [CPUS_MIN, CPUS_MAX], false),
+    pids: bounded('pids', pids, [1, PIDS_MAX])
+  }
+}
+
+function grantOf(text: unknown): Grant {
+  if (typeof text !== 'string') throw invalid(`a grant must be a text, is ${shown(text)}`)
+  return parseGrant(text)
+}
+
+function bounded(
+  name: string,
+  value: unknown,
+  [least, most]: readonly [number, number],
+  isWhole = true
+): number | null {
+  if (value === null) return null
+  const isFine =
+    typeof value === 'number' &&
+    value >= least &&
+    value <= most &&
+    (!isWhole || Number.isSafeInteger(value))
+  if (!isFine) throw invalid(`${name} must be from ${least} to ${most}, is ${shown(value)}`)
+  return value
+}
+
+function recordOf(value: unknown, keys: readonly string[]): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalid(`it must be a record, is ${shown(value)}`)
+  }
+  const record = Object.fromEntries(Object.entries(value))
+  const has = Object.keys(record)
+  if (has.length !== keys.length || !keys.every((key) => Object.hasOwn(record, key))) {
+    throw invalid(`it must have ${keys.join(', ')} and nothing else`)
+  }
+  return record
+}
+
+function shown(value: unknown): string {
+  return (JSON.stringify(value) ?? 'nothing').slice(0, 64)
+}
+
+function invalid(why: string): WeaverError {
+  return new WeaverError('CORE_INVALID_SANDBOX', `Cannot use this sandbox: ${why}`)
+}
