@@ -66,5 +66,9 @@ export const PING_STREAMS_MAX = 2
 /** A ping stream that goes on is ended then; the client opens another one. */
 export const PING_STREAM_MS: Millis = millis(60_000)
 
-/** How often the LAN is asked for members: one small packet. Answers come at once. */
+/** How often the LAN is asked for members that may be there: one small packet. Answers come at once. */
 export const MULTICAST_QUERY_MS: Millis = millis(5000)
+/** For how long, after a member was lost, a wake-up or another network. Whoever comes later asks itself. */
+export const MULTICAST_SEEK_MS: Millis = millis(60_000)
+/** And from then on: every member on the LAN answers each question. */
+export const MULTICAST_QUERY_REST_MS: Millis = millis(60_000)

@@ -12,10 +12,16 @@
 import type { Connection as Libp2pConnection, PeerId, Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { signerFromSeed } from '../core/index.ts'
-import type { Clock, Logger, NodeId } from '../core/index.ts'
+import { millis, signerFromSeed } from '../core/index.ts'
+import type { Clock, Logger, Millis, NodeId } from '../core/index.ts'
 import { dialAborted, dialFailed, listenFailed, relayFailed, streamRefused } from './host-errors.ts'
-import { CIRCUIT_TIMEOUT_MS, STREAMS_PER_PROTOCOL_MAX } from './host-limits.ts'
+import {
+  CIRCUIT_TIMEOUT_MS,
+  MULTICAST_QUERY_MS,
+  MULTICAST_QUERY_REST_MS,
+  MULTICAST_SEEK_MS,
+  STREAMS_PER_PROTOCOL_MAX
+} from './host-limits.ts'
 import { HostConnection } from './libp2p-connection.ts'
 import { createHost, guardServices, nodeIdOrNull } from './libp2p-create.ts'
 import type { Host } from './libp2p-create.ts'
@@ -84,6 +90,8 @@ class Libp2pNetwork implements Network, NetworkPaths {
   #missing: readonly string[] = []
   #tag: string | null = null
   #multicast: Multicast | null = null
+  /** Until when members are looked for on the LAN with short pauses; null: with long ones. */
+  #seeksUntil: Millis | null = null
   #lanRefusals = 0
 
   constructor(deps: Libp2pNetworkDeps, options: Libp2pNetworkOptions) {
@@ -165,7 +173,11 @@ class Libp2pNetwork implements Network, NetworkPaths {
     if (hasChanged) {
       this.#deps.log.info('the addresses of this machine have changed', { now: machine })
       this.#machine = machine
+      this.#seeksUntil = millis(this.#deps.clock.now() + MULTICAST_SEEK_MS)
       this.#announceAgain() // It may have another interface to join the group on.
+    } else if (this.#seeksUntil !== null && this.#deps.clock.now() >= this.#seeksUntil) {
+      this.#seeksUntil = null
+      this.#announceAgain()
     }
     const why = restartReason(this.#health, this.#signs(hasChanged), this.#deps.clock.now())
     if (why !== null) this.#restart(why)
@@ -175,7 +187,15 @@ class Libp2pNetwork implements Network, NetworkPaths {
   announce(tag: string | null): void {
     if (tag === this.#tag || !this.#mayAnnounce) return
     this.#tag = tag
+    this.#seeksUntil = millis(this.#deps.clock.now() + MULTICAST_SEEK_MS)
     this.#announceAgain()
+  }
+
+  seek(): void {
+    if (this.#tag === null) return
+    const isSeeking = this.#seeksUntil !== null
+    this.#seeksUntil = millis(this.#deps.clock.now() + MULTICAST_SEEK_MS)
+    if (!isSeeking) this.#announceAgain()
   }
 
   async reserve(connection: Connection, signal: AbortSignal): Promise<void> {
@@ -292,7 +312,10 @@ class Libp2pNetwork implements Network, NetworkPaths {
       }
       this.#multicast = new Multicast(
         { addressManager, logger, log: this.#deps.log, found },
-        { tag: this.#tag }
+        {
+          tag: this.#tag,
+          queryMs: this.#seeksUntil === null ? MULTICAST_QUERY_REST_MS : MULTICAST_QUERY_MS
+        }
       )
       await this.#multicast.start()
     }

@@ -5,23 +5,22 @@ import { start, stop } from '@libp2p/interface'
 import type { PeerDiscovery, PeerId } from '@libp2p/interface'
 import { mdns } from '@libp2p/mdns'
 import type { MulticastDNSComponents } from '@libp2p/mdns'
-import type { Logger } from '../core/index.ts'
-import { MULTICAST_QUERY_MS } from './host-limits.ts'
+import type { Logger, Millis } from '../core/index.ts'
 
 export interface MulticastDeps extends MulticastDNSComponents {
   readonly log: Logger
   readonly found: (peer: PeerId, addresses: readonly string[]) => void
 }
 
-/** One life of it: another tag, or other interfaces, need another one. */
+/** One life of it: another tag, pace or interface needs another one. Asks at its start, then every `queryMs`. */
 export class Multicast {
   readonly #log: Logger
   readonly #discovery: PeerDiscovery
 
-  constructor(deps: MulticastDeps, options: { readonly tag: string }) {
+  constructor(deps: MulticastDeps, options: { readonly tag: string; readonly queryMs: Millis }) {
     const { addressManager, logger, log, found } = deps
     this.#log = log
-    const init = { serviceTag: options.tag, interval: MULTICAST_QUERY_MS }
+    const init = { serviceTag: options.tag, interval: options.queryMs }
     this.#discovery = mdns(init)({ addressManager, logger })
     this.#discovery.addEventListener('peer', ({ detail: { id, multiaddrs } }) => {
       found(

@@ -85,6 +85,11 @@ export const CLOCK_JUMP_MS: Millis = millis(3000)
 // Pulse and liveness
 
 export const PULSE_INTERVAL_MS: Millis = millis(1000)
+/**
+ * At rest, when there is nothing new to say: the round trip stays fresh, anti-entropy goes on, and a cut is
+ * noticed in 3 + 3 + 1 s where the failure detector has not doubted the peer before.
+ */
+export const PULSE_REST_MS: Millis = millis(3000)
 /** Three pulses' time. An unanswered pulse makes the peer suspect and costs it the connection. */
 export const PULSE_TIMEOUT_MS: Millis = millis(3000)
 // SWIM with Lifeguard: memberlist's values for a LAN, where nothing else is said

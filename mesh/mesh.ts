@@ -40,6 +40,7 @@ import { Links } from './peers/links.ts'
 import type { LinksOwner } from './peers/links.ts'
 import { PeerTable, selfView } from './peers/peer-table.ts'
 import { SwimLoop } from './peers/swim-loop.ts'
+import type { SwimState } from './swim/messages.ts'
 import type { PeerView } from './peers/peer-table.ts'
 import { MESH_SERVICE, Pulse } from './peers/pulse.ts'
 import type { PulseOwner } from './peers/pulse.ts'
@@ -175,10 +176,16 @@ export class Mesh {
         service: MESH_SERVICE,
         versionOf: (peer) => this.#links.serving(peer)?.version ?? null,
         isMember: (id): id is NodeId => this.#roster.isMember(id) && id !== this.nodeId,
-        onChange: (peer) => this.#table.changed(peer)
+        onChange: (peer, state) => this.#judged(peer, state)
       },
       { generation: this.#options.incarnation.generation }
     )
+  }
+
+  /** Whoever is doubted is asked at once: its connection may be as dead as it seems. */
+  #judged(peer: NodeId, state: SwimState): void {
+    this.#table.changed(peer)
+    if (state === 'suspect' && this.#links.serving(peer) !== null) this.#pulse.send([peer])
   }
 
   // Life
@@ -475,6 +482,7 @@ export class Mesh {
       vector: () => encodeVector(this.#documents.vector()),
       compare: (peer, vector) => this.#sync.compare(peer, vector),
       measured: (peer, rttMs) => this.#heard(peer, rttMs),
+      isDoubted: (peer) => this.#swim.stateOf(peer).state !== 'alive',
       silent: (peer) => this.#links.drop(peer, peerSilent()),
       farewell: (peer, body) => this.#swim.heardFarewell(peer, body),
       farewellBody: () => ({ left: this.#swim.farewell() }),
@@ -516,6 +524,7 @@ export class Mesh {
     this.#swim.lost(peer, isClosed)
     this.#table.changed(peer)
     this.#dialler.lost(peer)
+    this.#deps.network.paths?.seek()
   }
 
   #heard(peer: NodeId, rttMs: number): void {

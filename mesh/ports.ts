@@ -66,6 +66,9 @@ export interface NetworkPaths {
    */
   announce(tag: string | null): void
 
+  /** A member may be somewhere else on the LAN now: looks for it more often for a while. Cheap to call. */
+  seek(): void
+
   /**
    * Asks the peer of `connection` to relay connections to this node for the next hour. Ends early with
    * the connection. Not retried.

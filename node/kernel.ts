@@ -47,7 +47,7 @@ import { Paced } from './paced.ts'
 import { Directory } from './peer-directory.ts'
 import { ProcessTable } from './process-table.ts'
 import type { Sample } from './process-table.ts'
-import { decodePulse, encodePulse, PulseBook } from './pulse.ts'
+import { decodePulse, encodePulse, PulseBook, steadyLoad } from './pulse.ts'
 import type { MachineLoad, NodePulse } from './pulse.ts'
 import { Recorder } from './recorder.ts'
 import { agentsService, remoteAgents } from './remote/agents.ts'
@@ -199,8 +199,14 @@ async function openLanes(
 
 /** What this node says of itself on every pulse, and what it makes of what others say. */
 function pulseSource(rooms: () => Rooms): PulseSource {
+  let told: MachineLoad | null = null
   return {
-    collect: () => encodePulse(rooms().pulses.own(), rooms().sync.heads()),
+    collect: () => {
+      const own = rooms().pulses.own()
+      const { cpuLoad, memoryFreeBytes } = steadyLoad(told, own)
+      told = { cpuLoad, memoryFreeBytes }
+      return encodePulse({ ...own, ...told }, rooms().sync.heads())
+    },
     receive: (peer, value) => {
       const decoded = decodePulse(value)
       if (decoded === null) return

@@ -57,6 +57,17 @@ export function encodePulse(pulse: NodePulse, heads: Cbor): Cbor {
   }
 }
 
+/** A node is at rest while its load moves by less than these: a pulse that says the same need not be sent. */
+const CPU_LOAD_STEP = 0.1
+const MEMORY_STEP = 0.05
+
+/** The load to tell: what was told last, as long as the machine has not moved away from it. */
+export function steadyLoad(told: MachineLoad | null, now: MachineLoad): MachineLoad {
+  if (told === null || Math.abs(told.cpuLoad - now.cpuLoad) >= CPU_LOAD_STEP) return now
+  const moved = Math.abs(told.memoryFreeBytes - now.memoryFreeBytes)
+  return moved >= MEMORY_STEP * told.memoryFreeBytes ? now : told
+}
+
 /** Null where `value` is no pulse that this version can read. */
 export function decodePulse(value: unknown): { pulse: NodePulse; heads: unknown } | null {
   const parsed = pulseSchema.safeParse(value)

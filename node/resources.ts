@@ -1,6 +1,7 @@
 // What this machine has: cores, memory, GPUs; and how busy it is.
 
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os'
 import { z } from 'zod'
 import { WeaverError } from '../core/index.ts'
@@ -152,7 +153,35 @@ export function machineLoadMeter({ clock }: { readonly clock: Clock }): () => Ma
   }
 }
 
-function cpuTimes(): { readonly busy: number; readonly total: number } {
+interface CpuTimes {
+  readonly busy: number
+  readonly total: number
+}
+
+function cpuTimes(): CpuTimes {
+  return (process.platform === 'linux' ? linuxCpuTimes() : null) ?? portableCpuTimes()
+}
+
+/** One file instead of the two, and one more for each core, that `os.cpus()` reads. */
+function linuxCpuTimes(): CpuTimes | null {
+  try {
+    return parseCpuTimes(readFileSync('/proc/stat', 'latin1'))
+  } catch {
+    return null
+  }
+}
+
+/** The first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal in ticks. */
+export function parseCpuTimes(stat: string): CpuTimes | null {
+  const line = /^cpu +([\d ]+)/.exec(stat)?.[1]
+  if (line === undefined) return null
+  const ticks = line.trim().split(' ').slice(0, 8).map(Number)
+  const total = ticks.reduce((sum, each) => sum + each, 0)
+  const [, , , idle = 0, waiting = 0] = ticks
+  return { busy: total - idle - waiting, total }
+}
+
+function portableCpuTimes(): CpuTimes {
   let idle = 0
   let total = 0
   for (const { times } of cpus()) {

@@ -285,6 +285,8 @@ class OriginDriver implements Origin {
 
   #onPeersChange(): void {
     if (this.#stopping.signal.aborted) return
+    // Called with every pulse of every member, and mostly there is nothing to place.
+    if (this.#entries.size === this.#ended.size && this.#owed.isEmpty) return
     const reachable = new Set<NodeId>()
     for (const peer of this.#deps.peers.candidates()) {
       if (peer.isReachable) reachable.add(peer.nodeId)

@@ -19,6 +19,10 @@ export class Owed {
     this.#deps = deps
   }
 
+  get isEmpty(): boolean {
+    return this.#entries.size === 0
+  }
+
   add(entry: Entry): void {
     this.#entries.add(entry)
   }

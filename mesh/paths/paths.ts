@@ -66,8 +66,9 @@ export class Paths {
    * everybody else is dialled at once.
    */
   shaken(): void {
-    const { tasks, connections, probe, cut, redial } = this.#deps
+    const { network, tasks, connections, probe, cut, redial } = this.#deps
     this.#keeper.changed()
+    network.paths?.seek()
     redial()
     for (const { peer } of connections()) {
       tasks.run('probe', async () => {

@@ -1,15 +1,21 @@
 // Once a second to every connected member: we are here, this is our load, these are the statements and
 // documents we have. The answer gives the round trip; what differs is then pulled. One service, `mesh`,
 // carries this and the other small things that members say to each other.
+//
+// Invariants
+//   Q1. To one peer at most one pulse is under way.
+//   Q2. A pulse is left out only where the peer has answered one that said the very same, less than
+//       PULSE_REST_MS ago, and nobody doubts it.
 
-import type { Cbor, Clock, Logger, NodeId } from '../../core/index.ts'
-import { equalBytes } from '../../core/index.ts'
+import type { Cbor, Clock, Logger, Millis, NodeId } from '../../core/index.ts'
+import { encodeCbor, equalBytes } from '../../core/index.ts'
 import { fieldsOf } from '../exchange.ts'
 import {
   CLOCK_JUMP_MS,
   FAREWELL_TIMEOUT_MS,
   INCUMBENT_PROBE_MS,
   PULSE_INTERVAL_MS,
+  PULSE_REST_MS,
   PULSE_TIMEOUT_MS,
   STATEMENTS_MAX,
   SYNC_TIMEOUT_MS
@@ -39,6 +45,8 @@ export interface PulseOwner {
   /** A peer's: repair what differs. */
   compare(peer: NodeId, vector: unknown): void
   measured(peer: NodeId, rttMs: number): void
+  /** Whether somebody says that the peer may be gone: then it is to be asked. */
+  isDoubted(peer: NodeId): boolean
   /** The peer did not answer, twice: its connection is of no use. */
   silent(peer: NodeId): void
   farewell(peer: NodeId, body: unknown): void
@@ -58,11 +66,18 @@ export interface PulseOwner {
   jumped(): void
 }
 
+interface Message {
+  readonly body: Cbor
+  readonly bytes: Uint8Array
+}
+
 export class Pulse {
   readonly service: RpcService
   readonly #deps: PulseDeps
   readonly #owner: PulseOwner
   readonly #underWay = new Set<NodeId>()
+  /** What each peer has answered last, and when it was sent. */
+  readonly #answered = new Map<NodeId, { readonly bytes: Uint8Array; readonly at: Millis }>()
   readonly #pulling = new Set<NodeId>()
 
   constructor(deps: PulseDeps, owner: PulseOwner) {
@@ -75,18 +90,42 @@ export class Pulse {
     this.#deps.tasks.run('pulse', (signal) => this.#beat(signal))
   }
 
-  /** Sends a pulse to `peers` now, but to those that have not answered the last one. */
+  /** Sends a pulse to `peers` now, but to those that have not answered the last one (Q1). */
   send(peers: readonly NodeId[]): void {
     const waiting = peers.filter((peer) => !this.#underWay.has(peer))
-    if (waiting.length === 0) return
-    const { roster, source, tasks } = this.#deps
-    const value = source.collect()
-    const body = { v: 1, value, members: roster.digest, documents: this.#owner.vector() }
-    for (const peer of waiting) {
-      this.#underWay.add(peer) // Before the first await: one pulse per peer at a time.
-      tasks.run('pulse', async () => {
+    if (waiting.length > 0) this.#sendTo(waiting, this.#message())
+  }
+
+  /** As `send`, but leaves out whom it would tell nothing new (Q2). */
+  #sendNews(peers: readonly NodeId[]): void {
+    for (const peer of this.#answered.keys()) {
+      if (!peers.includes(peer)) this.#answered.delete(peer)
+    }
+    if (peers.length === 0) return
+    const message = this.#message()
+    const now = this.#deps.clock.now()
+    const waiting = peers.filter((peer) => {
+      if (this.#underWay.has(peer)) return false
+      const last = this.#answered.get(peer)
+      if (last === undefined || now - last.at >= PULSE_REST_MS) return true
+      return this.#owner.isDoubted(peer) || !equalBytes(last.bytes, message.bytes)
+    })
+    this.#sendTo(waiting, message)
+  }
+
+  #message(): Message {
+    const { roster, source } = this.#deps
+    const documents = this.#owner.vector()
+    const body = { v: 1, value: source.collect(), members: roster.digest, documents }
+    return { body, bytes: encodeCbor(body) }
+  }
+
+  #sendTo(peers: readonly NodeId[], message: Message): void {
+    for (const peer of peers) {
+      this.#underWay.add(peer) // Before the first await (Q1).
+      this.#deps.tasks.run('pulse', async () => {
         try {
-          await this.#sendOne(peer, body)
+          await this.#sendOne(peer, message)
         } finally {
           this.#underWay.delete(peer)
         }
@@ -145,17 +184,19 @@ export class Pulse {
         })
         this.#owner.jumped()
       }
-      this.send(this.#owner.connectedPeers())
+      this.#sendNews(this.#owner.connectedPeers())
       this.#owner.ticked()
     }
   }
 
-  async #sendOne(peer: NodeId, body: Cbor): Promise<void> {
+  async #sendOne(peer: NodeId, { body, bytes }: Message): Promise<void> {
     const { clock, rpc, tasks } = this.#deps
     const sentAt = clock.now()
+    this.#answered.delete(peer)
     try {
       const options = { signal: tasks.signal, timeoutMs: PULSE_TIMEOUT_MS }
       await rpc.call(peer, MESH_SERVICE, 'pulse', body, options)
+      this.#answered.set(peer, { bytes, at: sentAt })
       this.#owner.measured(peer, clock.now() - sentAt)
     } catch {
       if (tasks.signal.aborted || !this.#owner.connectedPeers().includes(peer)) return

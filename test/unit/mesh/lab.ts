@@ -40,6 +40,8 @@ export interface Kernel {
   readonly network: MemoryNetwork
   readonly recorded: Recorded[]
   readonly heard: [peer: NodeId, value: unknown][]
+  /** What it says on each pulse. */
+  load: Cbor
   /** Replace to make the ledger fail. */
   ledgerFailure: Error | null
 }
@@ -81,7 +83,7 @@ export class Lab {
           }
         },
         pulse: {
-          collect: () => ({ load: home.name }),
+          collect: () => kernel.load,
           receive: (peer, value) => heard.push([peer, value])
         }
       },
@@ -91,7 +93,17 @@ export class Lab {
       }
     )
     const id = home.signer.nodeId
-    const kernel: Kernel = { home, id, mesh, network, recorded, heard, ledgerFailure: null }
+    const load = { load: home.name }
+    const kernel: Kernel = {
+      home,
+      id,
+      mesh,
+      network,
+      recorded,
+      heard,
+      load,
+      ledgerFailure: null
+    }
     await this.settle(mesh.start())
     return kernel
   }

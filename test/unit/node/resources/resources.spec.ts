@@ -3,6 +3,7 @@ import { systemClock } from '../../../../core/system.ts'
 import {
   machineLoadMeter,
   ownResources,
+  parseCpuTimes,
   parseNvidiaSmi,
   parseRocmSmi,
   parseSystemProfiler,
@@ -149,5 +150,13 @@ describe('machineLoadMeter', () => {
     const { cpuLoad, memoryFreeBytes } = machineLoadMeter({ clock: systemClock })()
     assert.ok(cpuLoad >= 0 && cpuLoad <= 1)
     assert.ok(memoryFreeBytes > 0)
+  })
+})
+
+describe('parseCpuTimes', () => {
+  it('reads the ticks of all cores, and counts waiting for the disk as idle', () => {
+    const stat = 'cpu  100 5 45 800 50 3 2 0 7 7\ncpu0 50 0 0 400 0 0 0 0 0 0\nintr 5 0\n'
+    assert.deepEqual(parseCpuTimes(stat), { busy: 155, total: 1005 })
+    assert.equal(parseCpuTimes('nothing of the kind'), null)
   })
 })
