@@ -9,7 +9,7 @@ import { equalBytes, HASH_BYTES } from '../core/index.ts'
 import type { NodeId, Signer, UnixMillis } from '../core/index.ts'
 import { encodeEntry } from './entry.ts'
 import type { PendingEntry } from './entry.ts'
-import { BLOCK_SIGNATURE_DOMAIN, blockHash, leafHash, payloadHash } from './hashes.ts'
+import { BLOCK_SIGNATURE_DOMAIN, blockHash, hashAll, leafHashes, payload } from './hashes.ts'
 import { encodeHeader, NO_HASH } from './header.ts'
 import type { CrossLink, Header } from './header.ts'
 import { compareHlc, HLC_ZERO, tick } from './hlc.ts'
@@ -48,23 +48,13 @@ export interface BlockInput {
 export function assembleBlock(signer: Signer, input: BlockInput): NewBlock {
   const { tip } = input
   let time = compareHlc(tip.time, input.clock) > 0 ? tip.time : input.clock
-  const entries: Uint8Array[] = []
-  const slots: Uint8Array[] = [] // Salt and payload of each entry, in turn.
-  const leaves: Uint8Array[] = []
-  for (const [index, { kind, actor, subject, payload }] of input.entries.entries()) {
+  const slots = slotsOf(input)
+  const hashes = hashAll(slots.map(([salt, bytes]) => payload(salt, bytes)))
+  const entries = input.entries.map(({ kind, actor, subject }, index) => {
     time = tick(time, input.wall)
-    const salt = input.salts.subarray(index * SALT_BYTES, (index + 1) * SALT_BYTES)
-    const entry = encodeEntry({
-      kind,
-      actor,
-      subject,
-      time,
-      payloadHash: payloadHash(salt, payload)
-    })
-    entries.push(entry)
-    slots.push(salt, payload)
-    leaves.push(leafHash(entry))
-  }
+    return encodeEntry({ kind, actor, subject, time, payloadHash: hashes[index] ?? NO_HASH })
+  })
+  const leaves = leafHashes(entries)
   const height = tip.height + 1
   const header = encodeHeader({
     lane: signer.nodeId,
@@ -77,9 +67,17 @@ export function assembleBlock(signer: Signer, input: BlockInput): NewBlock {
     links: input.links
   })
   const signature = signer.sign(BLOCK_SIGNATURE_DOMAIN, header)
-  const record = encodeRecord({ height, header, signature, leaves, entries, slots })
+  const parts = { height, header, signature, leaves, entries, slots: slots.flat() }
+  const record = encodeRecord(parts)
   const next = { height, hash: blockHash(header), entries: tip.entries + entries.length, time }
   return { tip: next, record }
+}
+
+/** Salt and payload of each entry. */
+function slotsOf({ entries, salts }: BlockInput): readonly (readonly [Uint8Array, Uint8Array])[] {
+  return entries.map((entry, index) => {
+    return [salts.subarray(index * SALT_BYTES, (index + 1) * SALT_BYTES), entry.payload]
+  })
 }
 
 /** What is wrong with a stored or received block. `entry` is null where it is the block as a whole. */

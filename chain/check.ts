@@ -8,7 +8,7 @@ import { isCanonicalCbor, plainEntry } from './canonical.ts'
 import { decodeEntry } from './entry.ts'
 import type { Entry, EntryRef } from './entry.ts'
 import { FormatError } from './errors.ts'
-import { BLOCK_SIGNATURE_DOMAIN, blockHash, leafHash, payloadHash } from './hashes.ts'
+import { BLOCK_SIGNATURE_DOMAIN, blockHash, hashAll, leaf, payload } from './hashes.ts'
 import { decodeHeader } from './header.ts'
 import type { Header } from './header.ts'
 import { compareHlc } from './hlc.ts'
@@ -72,6 +72,17 @@ export function checkRecord(lane: NodeId, record: Uint8Array, height: number): B
   return { block: { header, hash, firstTime }, problems, redactions }
 }
 
+/** Of each row. A payload that is absent has a hash of nothing here. */
+function hashesOf(rows: readonly Row[]): {
+  readonly leaves: readonly Uint8Array[]
+  readonly payloads: readonly Uint8Array[]
+} {
+  const messages = rows.map((row) => leaf(row.entry))
+  for (const row of rows) messages.push(payload(row.payload))
+  const hashes = hashAll(messages)
+  return { leaves: hashes.slice(0, rows.length), payloads: hashes.slice(rows.length) }
+}
+
 class RecordCheck {
   readonly problems: Problem[] = []
   readonly redactions: RedactionPlace[] = []
@@ -99,15 +110,13 @@ class RecordCheck {
       this.add(null, 'CHAIN_TABLE_DAMAGED', 'has a table of entries that was changed')
       return null
     }
-    const leaves: Uint8Array[] = []
+    const { leaves, payloads } = hashesOf(rows)
     const times: (Hlc | null)[] = []
     let areNamed = true
     for (const [index, row] of rows.entries()) {
-      const leaf = leafHash(row.entry)
-      leaves.push(leaf)
-      const isNamed = equalBytes(leaf.subarray(0, LEAF_PREFIX_BYTES), row.leafPrefix)
+      const isNamed = isAt(row.leafPrefix, 0, leaves[index], LEAF_PREFIX_BYTES)
       areNamed &&= isNamed
-      const time = isNamed ? this.#entry(row, index) : null
+      const time = isNamed ? this.#entry(row, index, payloads[index]) : null
       if (time === null) this.add(index, 'CHAIN_ENTRY_DAMAGED', 'was changed')
       times.push(time)
     }
@@ -122,19 +131,19 @@ class RecordCheck {
   }
 
   /** The time of a row's entry, with the problems of its payload noted; null where it is no entry. */
-  #entry(row: Row, index: number): Hlc | null {
+  #entry(row: Row, index: number, found: Uint8Array | undefined): Hlc | null {
     const plain = plainEntry(row.entry)
     const entry = plain === null ? slowEntry(row.entry) : null
     if (plain === null && entry === null) return null
     const isRedaction = plain === null || isRedactedKind(row.entry, plain.kindAt, plain.kindEnd)
     if (isRedaction) this.#redaction(row, index)
-    const hash =
+    const isNamed =
       plain === null
-        ? entry?.payloadHash
-        : row.entry.subarray(plain.hashAt, plain.hashAt + HASH_BYTES)
+        ? entry !== null && found !== undefined && equalBytes(entry.payloadHash, found)
+        : isAt(row.entry, plain.hashAt, found, HASH_BYTES)
     if (row.payload.length === 0) {
       this.add(index, 'CHAIN_PAYLOAD_MISSING', 'has lost its payload')
-    } else if (hash === undefined || !equalBytes(payloadHash(row.payload), hash)) {
+    } else if (!isNamed) {
       this.add(index, 'CHAIN_PAYLOAD_DAMAGED', 'has a payload that was changed')
     } else if (!isCanonical(row.payload)) {
       this.add(index, 'CHAIN_PAYLOAD_DAMAGED', 'has a payload that is not canonical CBOR')
@@ -176,6 +185,20 @@ const REDACTED_BYTES = Buffer.from(REDACTED_KIND, 'latin1')
 function isRedactedKind(entry: Uint8Array, at: number, end: number): boolean {
   if (end - at !== REDACTED_BYTES.length) return false
   return REDACTED_BYTES.every((byte, index) => entry[at + index] === byte)
+}
+
+/** Whether the first `length` bytes of a hash stand in `bytes` at `at`. */
+function isAt(
+  bytes: Uint8Array,
+  at: number,
+  digest: Uint8Array | undefined,
+  length: number
+): boolean {
+  if (digest === undefined) return false
+  for (let index = 0; index < length; index += 1) {
+    if (bytes[at + index] !== digest[index]) return false
+  }
+  return true
 }
 
 function isCanonical(slot: Uint8Array): boolean {

@@ -1,42 +1,38 @@
-// The hashes of the chain, each in a domain of its own (core/hash.ts says how domains are written).
-// One-shot hashing over a reused buffer takes half the time of a streaming hash at these sizes.
+// The hashes of the chain, each in a domain of its own (core/hash.ts says how domains are written). Many
+// at once, by `hashAll`, take half the time of as many single ones.
 
-import { hash } from 'node:crypto'
-import { HASH_BYTES, shake256, utf8 } from '../core/index.ts'
+import { domainPrefix, invariant, shake256All } from '../core/index.ts'
+import type { Message } from '../core/index.ts'
 
-const SCRATCH_BYTES = 4096 // Beyond it the copy costs more than a streaming hash does.
+/** What is hashed in one domain; two parts are joined. */
+type Hashable = (first: Uint8Array, second?: Uint8Array) => Message
 
-const OPTIONS = { outputEncoding: 'buffer', outputLength: HASH_BYTES } as const
-
-/** SHAKE-256 with 32 bytes of output in one domain; equal to `shake256(domain, ...parts)`. */
-function hasher(domain: string): (first: Uint8Array, second?: Uint8Array) => Uint8Array {
-  const text = utf8(domain)
-  const scratch = new Uint8Array(SCRATCH_BYTES)
-  scratch[0] = text.length
-  scratch.set(text, 1)
-  const start = 1 + text.length
-  return (first, second) => {
-    const end = start + first.length + (second?.length ?? 0)
-    if (end > SCRATCH_BYTES) {
-      return second === undefined ? shake256(domain, first) : shake256(domain, first, second)
-    }
-    scratch.set(first, start)
-    if (second !== undefined) scratch.set(second, start + first.length)
-    const input = scratch.subarray(0, end)
-    const digest = hash('shake256', input, OPTIONS)
-    return new Uint8Array(digest.buffer, digest.byteOffset, HASH_BYTES)
-  }
+function hashable(domain: string): Hashable {
+  const prefix = domainPrefix(domain)
+  return (first, second) => (second === undefined ? { prefix, first } : { prefix, first, second })
 }
 
-/** The hash of a block: over its encoded header. */
-export const blockHash: (header: Uint8Array) => Uint8Array = hasher('weft/block/1')
-/** The hash of a payload: over its salt and its encoding, in two parts or as the slot that holds both. */
-export const payloadHash: (salt: Uint8Array, payload?: Uint8Array) => Uint8Array =
-  hasher('weft/payload/1')
-/** The Merkle leaf of an encoded entry. */
-export const leafHash: (entry: Uint8Array) => Uint8Array = hasher('weft/leaf/1')
+/** A payload: its salt and its encoding, in two parts or as the slot that holds both. */
+export const payload: Hashable = hashable('weft/payload/1')
+/** An encoded entry: its hash is a leaf of the Merkle tree. */
+export const leaf: Hashable = hashable('weft/leaf/1')
 /** The Merkle node over two children. */
-export const nodeHash: (left: Uint8Array, right?: Uint8Array) => Uint8Array = hasher('weft/node/1')
+export const node: Hashable = hashable('weft/node/1')
+/** A block: its encoded header. */
+const block: Hashable = hashable('weft/block/1')
+
+export { shake256All as hashAll }
+
+export function blockHash(header: Uint8Array): Uint8Array {
+  const [digest] = shake256All([block(header)])
+  invariant(digest !== undefined, 'Each message has a hash')
+  return digest
+}
+
+/** The Merkle leaves of encoded entries. */
+export function leafHashes(entries: readonly Uint8Array[]): readonly Uint8Array[] {
+  return shake256All(entries.map((entry) => leaf(entry)))
+}
 
 /** What the signature of a block is over, beside the header: see core/signing.ts. */
 export const BLOCK_SIGNATURE_DOMAIN = 'weft/block-signature/1'

@@ -2,7 +2,8 @@
 // SHAKE-256 in place of its 0x00 and 0x01 prefixes.
 
 import { invariant } from '../core/index.ts'
-import { nodeHash } from './hashes.ts'
+import type { Message } from '../core/index.ts'
+import { hashAll, node } from './hashes.ts'
 
 /**
  * The root over one leaf hash or more. Pairing neighbours level by level, with an odd last node moved up
@@ -10,16 +11,21 @@ import { nodeHash } from './hashes.ts'
  */
 export function merkleRoot(leaves: readonly Uint8Array[]): Uint8Array {
   let level = leaves
-  while (level.length > 1) {
-    const above: Uint8Array[] = []
-    for (let index = 0; index < level.length; index += 2) {
-      const left = level[index]
-      const right = level[index + 1]
-      if (left !== undefined) above.push(right === undefined ? left : nodeHash(left, right))
-    }
-    level = above
-  }
+  while (level.length > 1) level = levelAbove(level)
   const [root] = level
   invariant(root !== undefined, 'A block has at least one entry')
   return root
+}
+
+/** One level of the tree from the one below it. */
+export function levelAbove(level: readonly Uint8Array[]): readonly Uint8Array[] {
+  const pairs: Message[] = []
+  for (let index = 1; index < level.length; index += 2) {
+    const [left, right] = [level[index - 1], level[index]]
+    if (left !== undefined && right !== undefined) pairs.push(node(left, right))
+  }
+  const above = hashAll(pairs)
+  const odd = level.length % 2 === 1 ? level.at(-1) : undefined
+  if (odd !== undefined) above.push(odd)
+  return above
 }

@@ -3,7 +3,7 @@
 
 import { checkRecord } from './check.ts'
 import type { BlockCheck } from './check.ts'
-import { leafHash } from './hashes.ts'
+import { leafHashes } from './hashes.ts'
 import { SALT_BYTES } from './limits.ts'
 import { encodeRecord, headerBytesOf, parseFrameHead, rowsOf, signatureOf } from './record.ts'
 import type { NodeId } from '../core/index.ts'
@@ -22,12 +22,13 @@ export function withoutPayloads(
   if (head === null) return null
   const rows = rowsOf(record, head)
   if (!rows.some((row, index) => indexes.has(index) && row.payload.length > 0)) return null
+  const entries = rows.map((row) => row.entry)
   return encodeRecord({
     height: head.height,
     header: headerBytesOf(record, head),
     signature: signatureOf(record, head),
-    leaves: rows.map((row) => leafHash(row.entry)),
-    entries: rows.map((row) => row.entry),
+    leaves: leafHashes(entries),
+    entries,
     slots: rows.flatMap((row, index) => {
       const slot = indexes.has(index) ? NOTHING : row.payload
       return [slot.subarray(0, SALT_BYTES), slot.subarray(SALT_BYTES)]

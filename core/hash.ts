@@ -18,7 +18,8 @@ export function shake256(domain: string, ...parts: readonly Uint8Array[]): Uint8
 
 const prefixes = new Map<string, Uint8Array>()
 
-function domainPrefix(domain: string): Uint8Array {
+/** What stands before the bytes that are hashed in a domain. */
+export function domainPrefix(domain: string): Uint8Array {
   const known = prefixes.get(domain)
   if (known !== undefined) return known
   const text = utf8(domain)

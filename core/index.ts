@@ -15,7 +15,7 @@ export { channelPair, FrameQueue } from './frame-channel.ts'
 export type { FrameChannel } from './frame-channel.ts'
 export { areGrantsWithin, formatGrant, isGrantWithin, parseGrant } from './grant.ts'
 export type { Grant } from './grant.ts'
-export { HASH_BYTES, shake256 } from './hash.ts'
+export { domainPrefix, HASH_BYTES, shake256 } from './hash.ts'
 export {
   checkedName,
   epoch,
@@ -37,6 +37,8 @@ export type { Prng } from './prng.ts'
 export { formatBytes, formatDuration, parseBytes, parseDuration } from './quantity.ts'
 export { DEFAULT_SANDBOX, parseSandbox, sandboxCbor } from './sandbox.ts'
 export type { Containment, Limits, Sandbox } from './sandbox.ts'
+export { shake256All } from './shake-pair.ts'
+export type { Message } from './shake-pair.ts'
 export { isSignedBy, SEED_BYTES, SIGNATURE_BYTES, signerFromSeed } from './signing.ts'
 export type { Signer } from './signing.ts'
 export type { KeyValueStore, StoreWrite } from './store.ts'

@@ -4,7 +4,8 @@
 import { encodeCbor, publicKeyOf } from '../../core/index.ts'
 import type { Cbor, MeshId, NodeId } from '../../core/index.ts'
 import { FormatError } from '../errors.ts'
-import { leafHash, nodeHash } from '../hashes.ts'
+import { leafHashes } from '../hashes.ts'
+import { levelAbove } from '../merkle.ts'
 import { base64 } from '../offline/bytes.ts'
 import { nodePrimitives } from '../offline/node-primitives.ts'
 import type { Proof } from '../offline/proof.ts'
@@ -56,10 +57,7 @@ export function entryParts(
     signature: signatureOf(record, head),
     bytes: row.entry,
     payload: row.payload.length === 0 ? null : row.payload,
-    path: pathIn(
-      rows.map(({ entry }) => leafHash(entry)),
-      index
-    )
+    path: pathIn(leafHashes(rows.map(({ entry }) => entry)), index)
   }
 }
 
@@ -70,12 +68,7 @@ function pathIn(leaves: readonly Uint8Array[], index: number): readonly Uint8Arr
   for (let at = index; level.length > 1; at = Math.floor(at / 2)) {
     const sibling = level[at % 2 === 0 ? at + 1 : at - 1]
     if (sibling !== undefined) path.push(sibling)
-    const above: Uint8Array[] = []
-    for (let pair = 0; pair < level.length; pair += 2) {
-      const [left, right] = [level[pair], level[pair + 1]]
-      if (left !== undefined) above.push(right === undefined ? left : nodeHash(left, right))
-    }
-    level = above
+    level = levelAbove(level)
   }
   return path
 }

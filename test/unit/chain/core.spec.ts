@@ -4,11 +4,18 @@ import { shake256 as nobleShake256 } from '@noble/hashes/sha3.js'
 import fc from 'fast-check'
 import { entryId, planWants } from '../../../chain/index.ts'
 import { decodeEntry, encodeEntry } from '../../../chain/entry.ts'
-import { blockHash, leafHash, nodeHash, payloadHash } from '../../../chain/hashes.ts'
+import { blockHash, hashAll, leaf, leafHashes, node, payload } from '../../../chain/hashes.ts'
 import { decodeHeader, encodeHeader } from '../../../chain/header.ts'
 import { compareHlc, observe, tick } from '../../../chain/hlc.ts'
 import { merkleRoot } from '../../../chain/merkle.ts'
-import { encodeCbor, fromHex, shake256, toHex, unixMillis } from '../../../core/index.ts'
+import {
+  encodeCbor,
+  fromHex,
+  shake256,
+  shake256All,
+  toHex,
+  unixMillis
+} from '../../../core/index.ts'
 import { signerOf } from './kit.ts'
 
 const lane = signerOf(1).nodeId
@@ -32,17 +39,27 @@ describe('chain: hashes', () => {
       assert.equal(streaming, output)
       assert.equal(hash('shake256', bytes, { outputEncoding: 'hex', outputLength: 32 }), output)
       assert.equal(toHex(nobleShake256(bytes, { dkLen: 32 })), output)
+      const whole = { prefix: new Uint8Array(0), first: bytes }
+      assert.deepEqual(shake256All([whole, whole]).map(toHex), [output, output])
     })
   }
 
-  it('the one-shot hashes equal the plain ones at every size around the buffer', () => {
-    for (const size of [0, 1, 100, 4082, 4083, 4084, 4085, 4096, 9000]) {
-      const bytes = new Uint8Array(size).fill(7)
-      assert.deepEqual(leafHash(bytes), shake256('weft/leaf/1', bytes))
-      assert.deepEqual(payloadHash(bytes), shake256('weft/payload/1', bytes))
-      assert.deepEqual(blockHash(bytes), shake256('weft/block/1', bytes))
-      assert.deepEqual(nodeHash(bytes, bytes), shake256('weft/node/1', bytes, bytes))
-    }
+  it('the hashes of many at once equal the plain ones, whatever their sizes', () => {
+    const size = fc.oneof(fc.integer({ min: 0, max: 600 }), fc.constantFrom(16_376, 16_377, 40_000))
+    const part = size.map((length) => new Uint8Array(length).fill(length))
+    fc.assert(
+      fc.property(fc.array(fc.tuple(part, part), { maxLength: 9 }), (parts) => {
+        assert.deepEqual(
+          hashAll(parts.map(([first, second]) => payload(first, second))),
+          parts.map(([first, second]) => shake256('weft/payload/1', first, second))
+        )
+      })
+    )
+    const bytes = new Uint8Array(130).fill(7)
+    assert.deepEqual(leafHashes([bytes]), [shake256('weft/leaf/1', bytes)])
+    assert.deepEqual(hashAll([leaf(bytes)]), [shake256('weft/leaf/1', bytes)])
+    assert.deepEqual(hashAll([node(bytes, bytes)]), [shake256('weft/node/1', bytes, bytes)])
+    assert.deepEqual(blockHash(bytes), shake256('weft/block/1', bytes))
   })
 })
 
@@ -52,13 +69,14 @@ function naiveRoot(leaves: readonly Uint8Array[]): Uint8Array {
   if (leaves.length === 1 && first !== undefined) return first
   let split = 1
   while (split * 2 < leaves.length) split *= 2
-  return nodeHash(naiveRoot(leaves.slice(0, split)), naiveRoot(leaves.slice(split)))
+  const [left, right] = [naiveRoot(leaves.slice(0, split)), naiveRoot(leaves.slice(split))]
+  return shake256('weft/node/1', left, right)
 }
 
 describe('chain: Merkle root', () => {
   it('has the shape of RFC 6962 for 1 to 70 leaves', () => {
     for (let size = 1; size <= 70; size += 1) {
-      const leaves = Array.from({ length: size }, (_, index) => leafHash(Uint8Array.of(index)))
+      const leaves = leafHashes(Array.from({ length: size }, (_, index) => Uint8Array.of(index)))
       assert.deepEqual(merkleRoot(leaves), naiveRoot(leaves))
     }
   })
