@@ -25,6 +25,7 @@ export type {
   ByteStream,
   Connection,
   ConnectionAcceptor,
+  ContentRouting,
   DialTarget,
   Direction,
   MeshLedger,

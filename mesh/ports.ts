@@ -80,6 +80,23 @@ export interface NetworkPaths {
   survey(signal: AbortSignal): Promise<NetworkSurvey>
 }
 
+/** Who has what: provider records in the mesh's own hash table. Members only; hints, which may be stale. */
+export interface ContentRouting {
+  /**
+   * Tells the members nearest to `key` that this node has what it names. Kept in their memory for a day or
+   * so: to be repeated. Resolves when those that could be reached have it, none of them too.
+   * @throws WeaverError `MESH_ROUTING_UNAVAILABLE` (retry later) where the network is not running
+   */
+  provide(key: Uint8Array, signal: AbortSignal): Promise<void>
+
+  /**
+   * Members that say they have it, each once, the first known first; ends when all who were asked have
+   * answered. `key` is the digest of the content, 16 to 64 bytes. Leaving the loop ends the search.
+   * @throws WeaverError `MESH_ROUTING_UNAVAILABLE` (retry later)
+   */
+  providers(key: Uint8Array, signal: AbortSignal): AsyncIterable<NodeId>
+}
+
 export interface NetworkSurvey {
   /** Addresses of this machine that could be dialled over IPv6 from elsewhere. */
   readonly ipv6: readonly string[]

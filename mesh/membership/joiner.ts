@@ -51,8 +51,25 @@ export async function requestAdmission(
   name: string,
   signal: AbortSignal
 ): Promise<Admission> {
-  // Our clock may be wrong, but then a user should learn that first.
-  if (deps.clock.wall() >= invite.expiresAt) throw joinRefusal('MESH_INVITE_EXPIRED', name)
+  try {
+    return await admission(deps, invite, name, signal)
+  } catch (error) {
+    // The inviter judges, by its own clock. Where it says nothing, ours may know why.
+    const isSilent = error instanceof MeshError && SILENCES.has(error.code)
+    if (!isSilent || deps.clock.wall() < invite.expiresAt) throw error
+    throw joinRefusal('MESH_INVITE_EXPIRED', name, error)
+  }
+}
+
+/** What a door that is shut looks like from outside. */
+const SILENCES = new Set(['MESH_INVITER_UNREACHABLE', 'MESH_INVITE_USED'])
+
+async function admission(
+  deps: JoinerDeps,
+  invite: InviteLine,
+  name: string,
+  signal: AbortSignal
+): Promise<Admission> {
   const connection = await reach(deps, invite, signal)
   try {
     return await withDeadline(

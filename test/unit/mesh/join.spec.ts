@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { millis, WeaverError } from '../../../core/index.ts'
+import { millis, unixMillis, WeaverError } from '../../../core/index.ts'
 import { formatInvite, parseInvite } from '../../../mesh/membership/invite-line.ts'
 import { Lab, states } from './lab.ts'
 import type { Kernel } from './lab.ts'
@@ -34,7 +34,16 @@ describe('mesh: joining', () => {
     await refused(joiner, 'hello', 'MESH_INVITE_DAMAGED')
   })
 
-  it('refuses an expired invite on either side', async () => {
+  it('joins though its own clock says that the invite has expired: the inviter judges', async () => {
+    const joiner = await lab.boot(lab.home('server'))
+    const invite = parseInvite(await lab.invite(laptop))
+    const threeDays = 3 * 24 * 3_600_000
+    const early = unixMillis(invite.expiresAt - threeDays)
+    await lab.join(joiner, formatInvite({ ...invite, expiresAt: early }))
+    assert.equal(laptop.mesh.isMember(joiner.id), true)
+  })
+
+  it('refuses an expired invite, with the door shut and with it open', async () => {
     const joiner = await lab.boot(lab.home('server'))
     const line = await lab.invite(laptop, { ttlMs: 1000 })
     await lab.pass(1001)
