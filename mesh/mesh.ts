@@ -6,7 +6,6 @@
 //   X3. A change of the membership is on disk before it has any effect (R1), and its effects are all in
 //       `#membershipChanged`, whatever caused it.
 
-import { nodeId as checkedNodeId } from '../core/index.ts'
 import type { Cbor, Logger, MeshId, NodeId } from '../core/index.ts'
 import { Documents } from './documents/documents.ts'
 import { encodeVector } from './documents/log.ts'
@@ -25,14 +24,13 @@ import { helloProtocol } from './membership/hello.ts'
 import type { Hello } from './membership/hello.ts'
 import { formatInvite } from './membership/invite-line.ts'
 import { JOIN_PROTOCOL } from './membership/join-messages.ts'
-import { readAddressList } from './membership/joiner.ts'
 import { Roster } from './membership/roster.ts'
 import { createGovernment } from './membership/government.ts'
 import type { Outbox } from './outbox/outbox.ts'
-import { ADDRESSES_PER_PEER_MAX, FAREWELL_TIMEOUT_MS, INVITE_ADDRESSES_MAX } from './limits.ts'
+import { FAREWELL_TIMEOUT_MS, INVITE_ADDRESSES_MAX } from './limits.ts'
 import { lanTag } from './discovery/lan-tag.ts'
 import { Paths } from './paths/paths.ts'
-import { AddressBook, addressesByNode, withoutPeer } from './peers/address-book.ts'
+import { AddressBook, addressesByNode } from './peers/address-book.ts'
 import { DialLoop } from './peers/dial-loop.ts'
 import { IdentityWatch } from './peers/identity-watch.ts'
 import type { Link } from './peers/link.ts'
@@ -46,6 +44,7 @@ import { MESH_SERVICE, Pulse } from './peers/pulse.ts'
 import type { PulseOwner } from './peers/pulse.ts'
 import type { IssuedInvite, MeshDeps, MeshOptions, MeshStatus } from './mesh-types.ts'
 import type { ConnectionAcceptor, DialTarget } from './ports.ts'
+import { Whereabouts } from './peers/whereabouts.ts'
 import { RpcNode } from './rpc/index.ts'
 import type { RpcClient, RpcService } from './rpc/index.ts'
 import { Tasks } from './tasks.ts'
@@ -53,10 +52,6 @@ import { Tasks } from './tasks.ts'
 export type { IssuedInvite, MeshDeps, MeshOptions, MeshStatus } from './mesh-types.ts'
 
 type Phase = 'new' | 'running' | 'stopped'
-
-/** The row in each node's document that says where it listens. */
-const ADDRESS_SECTION = 'mesh'
-const ADDRESS_KEY = 'addresses'
 
 export class Mesh {
   readonly nodeId: NodeId
@@ -73,6 +68,7 @@ export class Mesh {
   readonly #entrance: Entrance
   readonly #identity: IdentityWatch
   readonly #book: AddressBook
+  readonly #whereabouts: Whereabouts
   readonly #rpc: RpcNode
   readonly #documents: Documents
   readonly #sync: DocumentSync
@@ -94,10 +90,10 @@ export class Mesh {
     const self = signer.nodeId
     const tasks = new Tasks(log)
     const roster = new Roster(store, () => this.#membershipChanged())
-    const addresses = (): Cbor => this.#knownAddresses()
+    const addresses = (): Cbor => this.#whereabouts.known()
     const door = new Door({ roster, store, signer, clock, entropy, ledger, log, addresses })
     const remember = (known: ReadonlyMap<string, readonly string[]>): Promise<void> =>
-      this.#remember(known)
+      this.#whereabouts.remember(known)
     const rpc = new RpcNode({ clock, log, protocolOf: (service) => this.#protocolOf(service) })
     const isMember = (id: string): id is NodeId => roster.isMember(id)
     const onPublished = (): void => this.#sync.published()
@@ -124,6 +120,13 @@ export class Mesh {
     this.#roster = roster
     this.#door = door
     this.#book = book
+    this.#whereabouts = new Whereabouts({
+      network,
+      book,
+      documents,
+      tasks,
+      onLearned: () => this.paths.changed()
+    })
     this.#rpc = rpc
     this.#documents = documents
     this.#entrance = new Entrance(
@@ -176,6 +179,7 @@ export class Mesh {
         service: MESH_SERVICE,
         versionOf: (peer) => this.#links.serving(peer)?.version ?? null,
         isMember: (id): id is NodeId => this.#roster.isMember(id) && id !== this.nodeId,
+        hadLeft: (peer) => this.#book.of(peer).hasLeft,
         onChange: (peer, state) => this.#judged(peer, state)
       },
       { generation: this.#options.incarnation.generation }
@@ -184,6 +188,9 @@ export class Mesh {
 
   /** Whoever is doubted is asked at once: its connection may be as dead as it seems. */
   #judged(peer: NodeId, state: SwimState): void {
+    if (this.#book.left(peer, state === 'left')) {
+      this.#tasks.run('save address', () => this.#book.save([peer]))
+    }
     this.#table.changed(peer)
     if (state === 'suspect' && this.#links.serving(peer) !== null) this.#pulse.send([peer])
   }
@@ -252,7 +259,7 @@ export class Mesh {
     const mesh = this.meshId()
     if (mesh === null) throw new MeshError('MESH_NO_MESH', 'Cannot invite: no mesh yet')
     const { inviteId, secret, expiresAt, role, uses } = invite
-    const addresses = this.#addresses().slice(0, INVITE_ADDRESSES_MAX)
+    const addresses = this.#whereabouts.own().slice(0, INVITE_ADDRESSES_MAX)
     const inviter = this.nodeId
     const line = formatInvite({
       meshId: mesh,
@@ -379,11 +386,17 @@ export class Mesh {
       if (!this.#isPeer(peer)) this.#release(peer, membership)
     }
     this.#documents.retainMembers()
-    this.#tasks.run('outbox', () => this.#outbox.retain((peer) => this.#isPeer(peer)))
+    this.#tasks.run('forget departed', () => this.#forgetDeparted())
     if (this.#roster.contested().length > 0) {
       this.#tasks.run('keep evicted nodes out', () => this.#council.carryOn())
     }
     this.pulseNow()
+  }
+
+  /** What was kept of nodes that are no members any more. */
+  async #forgetDeparted(): Promise<void> {
+    const isKept = (peer: NodeId): boolean => this.#isPeer(peer)
+    await Promise.all([this.#outbox, this.#book, this.#links].map((kept) => kept.retain(isKept)))
   }
 
   /** Whether `id` is somebody else whom we talk to: nobody is, once we are out ourselves. */
@@ -412,7 +425,7 @@ export class Mesh {
     if (this.#mesh === null) return this.#documents.shut()
     network.handle(this.#protocols(this.#mesh))
     this.#documents.open(this.#mesh)
-    this.#publishAddresses()
+    this.#whereabouts.publish()
   }
 
   #protocols(mesh: MeshId): readonly string[] {
@@ -464,7 +477,7 @@ export class Mesh {
     return {
       meshId: () => this.meshId(),
       isMember: (peer) => this.#isPeer(peer),
-      ownHello: (mesh) => this.#identity.hello(mesh, this.name, this.#addresses()),
+      ownHello: (mesh) => this.#identity.hello(mesh, this.name, this.#whereabouts.own()),
       challenge: (peer, nonce) => this.#pulse.challenge(peer, nonce),
       answerJoin: (peer, stream) => this.#door.answer(peer, stream, this.#tasks.signal),
       onUp: (link, hello) => this.#up(link, hello),
@@ -494,7 +507,7 @@ export class Mesh {
         for (const peer of this.#links.servingPeers()) this.#outbox.flush(peer)
         this.#table.tick()
         this.paths.tick()
-        this.#publishAddresses()
+        if (this.#mesh !== null) this.#whereabouts.publish()
       },
       jumped: () => this.paths.shaken()
     }
@@ -503,7 +516,7 @@ export class Mesh {
   #up(link: Link, hello: Hello): void {
     const { peer } = link
     this.#dialler.dispatch({ kind: 'connected', peer })
-    this.#learn(peer, hello.addresses)
+    this.#whereabouts.learn(peer, hello.addresses)
     this.#book.seen(peer, this.#deps.clock.wall())
     this.#table.setLink(peer, link)
     this.#swim.connected(peer)
@@ -517,8 +530,10 @@ export class Mesh {
 
   #down(peer: NodeId, isClosed: boolean): void {
     this.#log.info('disconnected', { peer, name: this.nameOf(peer) })
-    this.#book.seen(peer, this.#deps.clock.wall())
-    this.#tasks.run('save address', () => this.#book.save([peer]))
+    if (this.#isPeer(peer)) {
+      this.#book.seen(peer, this.#deps.clock.wall())
+      this.#tasks.run('save address', () => this.#book.save([peer]))
+    }
     this.#sync.lost(peer)
     this.#table.setLink(peer, null)
     this.#swim.lost(peer, isClosed)
@@ -529,51 +544,17 @@ export class Mesh {
 
   #heard(peer: NodeId, rttMs: number): void {
     this.#table.measured(peer, rttMs)
-    this.#book.seen(peer, this.#deps.clock.wall())
+    if (this.#isPeer(peer)) this.#book.seen(peer, this.#deps.clock.wall())
   }
 
-  /** A node's own word, in its own document, about where it listens: a hint of life. */
   #documentChanged(node: NodeId): void {
     if (node === this.nodeId) return
-    const row = this.#documents.get(node, ADDRESS_SECTION, ADDRESS_KEY)
-    if (this.#learn(node, readAddressList(row)))
-      this.#dialler.dispatch({ kind: 'hint', peer: node })
-  }
-
-  #learn(peer: NodeId, addresses: readonly string[]): boolean {
-    if (peer === this.nodeId || !this.#book.stated(peer, addresses)) return false
-    this.paths.changed()
-    this.#tasks.run('save address', () => this.#book.save([peer]))
-    return true
-  }
-
-  async #remember(known: ReadonlyMap<string, readonly string[]>): Promise<void> {
-    const peers: NodeId[] = []
-    for (const [id, addresses] of known) {
-      if (id === this.nodeId || addresses.length === 0 || !isNodeId(id)) continue
-      this.#book.learn(id, addresses)
-      peers.push(id)
-    }
-    await this.#book.save(peers)
-  }
-
-  #publishAddresses(): void {
-    if (this.#mesh === null) return
-    this.#documents.put(ADDRESS_SECTION, ADDRESS_KEY, [...this.#addresses()])
-  }
-
-  #addresses(): readonly string[] {
-    // The network lists first what others can use: a list that is cut loses loopback.
-    return this.#deps.network.addresses().map(withoutPeer).slice(0, ADDRESSES_PER_PEER_MAX)
-  }
-
-  #knownAddresses(): Cbor {
-    return { ...this.#book.all(), [this.nodeId]: this.#addresses() }
+    if (this.#whereabouts.read(node)) this.#dialler.dispatch({ kind: 'hint', peer: node })
   }
 
   #selfView(own: Member): PeerView {
     const { generation } = this.#options.incarnation
-    return selfView(own, { addresses: this.#addresses(), generation }, this.#deps.clock)
+    return selfView(own, { addresses: this.#whereabouts.own(), generation }, this.#deps.clock)
   }
 
   #peerChanged(peer: PeerView): void {
@@ -599,12 +580,4 @@ export function createMesh(deps: MeshDeps, options: MeshOptions): Mesh {
 
 function serviceProtocol(mesh: MeshId, service: string): string {
   return `/weft/${mesh.slice(0, 16)}/${service}/1`
-}
-
-function isNodeId(text: string): text is NodeId {
-  try {
-    return checkedNodeId(text) === text
-  } catch {
-    return false // An inviter's answer may contain anything.
-  }
 }

@@ -12,7 +12,7 @@
 //       may be in bad hands, and nothing shows when a statement was made.
 //   M6. Where two admins evict each other at once, the one nearer to the founder is heard first.
 
-import type { MeshId, NodeId } from '../../core/index.ts'
+import type { MeshId, NodeId, UnixMillis } from '../../core/index.ts'
 import { STATEMENTS_PENDING_MAX } from '../limits.ts'
 import { Authority } from './authority.ts'
 import type { Evaluation, Rules } from './authority.ts'
@@ -35,6 +35,8 @@ export interface Departure {
   /** Who said so, and in which statement. */
   readonly by: NodeId
   readonly statement: string
+  /** When, as its signer claims. */
+  readonly at: UnixMillis
 }
 
 /** What an admin has said and what needs the signatures of others yet. */
@@ -178,7 +180,12 @@ function standing(
     const end = revoked.get(node) ?? ended.get(statement.id)
     if (end !== undefined) {
       const kind = end.body.kind === 'revoke' ? 'evicted' : 'left'
-      departed.set(node, { nodeId: node, name, kind, by: end.by, statement: end.id })
+      const {
+        by,
+        id,
+        body: { at }
+      } = end
+      departed.set(node, { nodeId: node, name, kind, by, statement: id, at })
       continue
     }
     const role = roles.get(node) ?? body.role

@@ -256,7 +256,8 @@ function withoutBarred(folded: Membership, barred: ReadonlyMap<string, Statement
       name,
       kind: 'evicted',
       by: statement.by,
-      statement: statement.id
+      statement: statement.id,
+      at: statement.body.at
     })
   }
   return { ...folded, members, departed }

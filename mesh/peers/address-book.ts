@@ -21,9 +21,11 @@ export interface PeerMemory {
   /** Best first: where we last got through, then what was learned last. */
   readonly addresses: readonly string[]
   readonly lastSeen: UnixMillis | null
+  /** Its last word was that it goes. */
+  readonly hasLeft: boolean
 }
 
-const NOTHING: PeerMemory = { addresses: [], lastSeen: null }
+const NOTHING: PeerMemory = { addresses: [], lastSeen: null, hasLeft: false }
 
 export class AddressBook {
   readonly #store: KeyValueStore
@@ -102,12 +104,32 @@ export class AddressBook {
     this.#set(peer, { ...(this.#peers.get(peer) ?? NOTHING), lastSeen: wall })
   }
 
+  /** Whether it has said that it goes, and nothing since. @returns whether that is new */
+  left(peer: NodeId, hasLeft: boolean): boolean {
+    const memory = this.#peers.get(peer) ?? NOTHING
+    if (memory.hasLeft === hasLeft) return false
+    this.#set(peer, { ...memory, hasLeft })
+    return true
+  }
+
+  /** Forgets whom `isKept` does not know (any more), on disk too. */
+  async retain(isKept: (peer: NodeId) => boolean): Promise<void> {
+    const gone = [...this.#peers.keys()].filter((peer) => !isKept(peer))
+    for (const peer of gone) {
+      this.#peers.delete(peer)
+      this.#hints.delete(peer)
+    }
+    if (gone.length === 0) return
+    await this.#store.write(gone.map((peer) => ({ key: PREFIX + peer, value: null })))
+  }
+
   /** Writes what is known of `peers`. Durable once resolved. */
   async save(peers: readonly NodeId[]): Promise<void> {
     await this.#store.write(
       peers.map((peer) => {
-        const { addresses, lastSeen } = this.#peers.get(peer) ?? NOTHING
-        return { key: PREFIX + peer, value: encodeCbor({ v: 1, addresses, lastSeen }) }
+        const memory = this.#peers.get(peer) // Forgotten meanwhile: it stays so.
+        const value = memory === undefined ? null : encodeCbor({ v: 1, ...memory })
+        return { key: PREFIX + peer, value }
       })
     )
   }
@@ -135,9 +157,9 @@ export function addressesByNode(
 /** Bytes that are damaged, or of another version, are forgotten: it is only a memory. */
 function decodeMemory(bytes: Uint8Array): PeerMemory {
   try {
-    const { addresses, lastSeen } = readStored(bytes, 'addresses')
+    const { addresses, lastSeen, hasLeft } = readStored(bytes, 'addresses')
     const seen = typeof lastSeen === 'number' ? unixMillis(lastSeen) : null
-    return { addresses: readAddressList(addresses), lastSeen: seen }
+    return { addresses: readAddressList(addresses), lastSeen: seen, hasLeft: hasLeft === true }
   } catch {
     return NOTHING
   }

@@ -177,6 +177,15 @@ export class Links {
     }
   }
 
+  /** Forgets the runs of nodes that are no members any more, on disk too. */
+  async retain(isKept: (peer: NodeId) => boolean): Promise<void> {
+    const gone = [...this.#seen.keys()].filter((peer) => !isKept(peer))
+    for (const peer of gone) this.#seen.delete(peer)
+    if (gone.length === 0) return
+    const { store } = this.#deps
+    await store.write(gone.map((peer) => ({ key: INCARNATION_PREFIX + peer, value: null })))
+  }
+
   /** Cuts the connection that serves for `peer`, if there is one. */
   drop(peer: NodeId, reason: MeshError): void {
     const link = this.#serving.get(peer)

@@ -92,6 +92,18 @@ export class PeerTable {
       })
       this.changed(member.nodeId)
     }
+    for (const departure of departed.values()) this.#recall(departure)
+  }
+
+  /** Who left shortly before this kernel started is shown so as well. */
+  #recall({ nodeId, name, kind, statement, at }: Departure): void {
+    const agoMs = this.#clock.wall() - at
+    const isRecent = agoMs >= 0 && agoMs <= DEPARTED_SHOWN_MS
+    if (kind !== 'left' || !isRecent || this.#entries.has(nodeId)) return
+    const member: Member = { nodeId, name, role: 'member', statement }
+    const goneAt = millis(this.#clock.now() - agoMs)
+    this.#entries.set(nodeId, { member, roundTrips: [], link: null, goneAt, told: '' })
+    this.changed(nodeId)
   }
 
   /** From now on `link` serves for `peer`, or none does. `changed` is to be called then. */

@@ -30,6 +30,8 @@ export interface SwimLoopDeps {
   /** The version spoken with a connected peer; null without a connection. */
   readonly versionOf: (peer: NodeId) => number | null
   readonly isMember: (id: string) => id is NodeId
+  /** Whether a member had left by its own word when this kernel last ran. */
+  readonly hadLeft: (peer: NodeId) => boolean
   readonly onChange: (peer: NodeId, state: SwimState) => void
 }
 
@@ -44,8 +46,9 @@ export class SwimLoop {
     this.#wire = new RumourWire(deps)
     const isConnected = (node: string): boolean =>
       deps.isMember(node) && deps.versionOf(node) !== null
+    const hadLeft = (node: string): boolean => deps.isMember(node) && deps.hadLeft(node)
     this.#swim = new Swim(
-      { prng: deps.prng, isConnected },
+      { prng: deps.prng, isConnected, hadLeft },
       {
         self: deps.signer.nodeId,
         incarnation: options.generation * INCARNATIONS_PER_RUN,

@@ -48,6 +48,8 @@ export interface SwimOptions {
 export interface SwimDeps {
   readonly prng: Prng
   readonly isConnected: (node: string) => boolean
+  /** Whether `node` had left by its own word when this node last ran. */
+  readonly hadLeft?: (node: string) => boolean
 }
 
 /** The members, this node itself among them or not. Kept, not copied: thousands of cores can share one. */
@@ -141,7 +143,9 @@ export class Swim {
     if (initial === 'suspect') {
       for (const node of members.list) {
         if (node === self) continue
-        if (!before.has(node) && !this.#entries.has(node)) this.#entry(node, now)
+        if (before.has(node) || this.#entries.has(node)) continue
+        const entry = this.#entry(node, now)
+        if (this.#deps.hadLeft?.(node) === true) entry.state = 'left'
       }
     }
     // Not all at the same moment, if they were started so.

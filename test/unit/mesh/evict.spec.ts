@@ -113,6 +113,19 @@ describe('mesh: evicting and leaving', () => {
     assert.deepEqual(states(server), { desk: 'alive', laptop: 'alive', server: 'self' })
   })
 
+  it('shows who left also after a restart, and keeps nothing else of it', async () => {
+    await lab.settle(desk.mesh.acts.leave(false))
+    await lab.pass(60_000)
+    const kept = await laptop.home.store.list('mesh/')
+    const keys = kept.map(([key]) => key).filter((key) => key.includes(desk.id))
+    assert.deepEqual(keys, [])
+    await lab.settle(laptop.mesh.stop())
+    laptop = await lab.boot(laptop.home)
+    assert.equal(states(laptop)['desk'], 'left')
+    await lab.pass(10 * 60_000)
+    assert.equal(states(laptop)['desk'], undefined)
+  })
+
   it('lets the only admin leave when told so twice, and not before', async () => {
     await assert.rejects(lab.settle(laptop.mesh.acts.leave(false)), { code: 'MESH_LAST_ADMIN' })
     await lab.settle(laptop.mesh.acts.setRole(server.id, 'admin'))

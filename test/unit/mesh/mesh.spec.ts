@@ -69,6 +69,20 @@ describe('mesh: whole nodes over a network in memory', () => {
     assert.deepEqual(states(laptop), { laptop: 'self', server: 'left' })
   })
 
+  it('still shows it so after a restart of its own, until it is back', async () => {
+    const laptop = await lab.founder('laptop')
+    const server = await lab.member(laptop, 'server')
+    await lab.settle(server.mesh.stop())
+    await lab.settle(laptop.mesh.stop())
+    const again = await lab.boot(laptop.home)
+    assert.deepEqual(states(again), { laptop: 'self', server: 'left' })
+    await lab.pass(60_000)
+    assert.deepEqual(states(again), { laptop: 'self', server: 'left' })
+    await lab.boot(server.home)
+    await lab.pass(3000)
+    assert.deepEqual(states(again), { laptop: 'self', server: 'alive' })
+  })
+
   it('remembers mesh, members and addresses over restarts of both', async () => {
     const laptop = await lab.founder('laptop')
     const server = await lab.member(laptop, 'server')

@@ -59,11 +59,38 @@ describe('mesh/peers: the address book', () => {
     await before.save([peer])
     const after = book(store)
     await after.load()
-    assert.deepEqual(after.of(peer), { addresses: ['/ip4/1/tcp/1'], lastSeen: 5 })
+    const remembered = { addresses: ['/ip4/1/tcp/1'], lastSeen: 5, hasLeft: false }
+    assert.deepEqual(after.of(peer), remembered)
     await store.write([{ key: `mesh/peer/${peer}`, value: Uint8Array.of(255) }])
     const damaged = book(store)
     await damaged.load()
-    assert.deepEqual(damaged.of(peer), { addresses: [], lastSeen: null })
+    assert.deepEqual(damaged.of(peer), { addresses: [], lastSeen: null, hasLeft: false })
+  })
+})
+
+describe('mesh/peers: the address book and who goes', () => {
+  it('forgets whom nobody knows any more, also when it is asked to save it later', async () => {
+    const store = new MemoryStore()
+    const addresses = book(store)
+    addresses.learn(peer, ['/ip4/1/tcp/1'])
+    await addresses.save([peer])
+    await addresses.retain(() => false)
+    await addresses.save([peer])
+    assert.deepEqual(await store.list('mesh/peer/'), [])
+    assert.deepEqual(addresses.of(peer).addresses, [])
+  })
+
+  it('remembers who said that it goes, and that it came back', async () => {
+    const store = new MemoryStore()
+    const addresses = book(store)
+    for (const hasLeft of [true, false]) {
+      assert.ok(addresses.left(peer, hasLeft))
+      assert.ok(!addresses.left(peer, hasLeft), 'nothing new')
+      await addresses.save([peer])
+      const after = book(store)
+      await after.load()
+      assert.equal(after.of(peer).hasLeft, hasLeft)
+    }
   })
 })
 

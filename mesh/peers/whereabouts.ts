@@ -1,0 +1,83 @@
+// Where members may be found, as the mesh learns and tells it: its own addresses in its document, others'
+// from hellos, documents and invites into the address book.
+
+import { nodeId as checkedNodeId } from '../../core/index.ts'
+import type { Cbor, NodeId } from '../../core/index.ts'
+import type { Documents } from '../documents/documents.ts'
+import { ADDRESSES_PER_PEER_MAX } from '../limits.ts'
+import { readAddressList } from '../membership/joiner.ts'
+import type { Network } from '../ports.ts'
+import type { Tasks } from '../tasks.ts'
+import { withoutPeer } from './address-book.ts'
+import type { AddressBook } from './address-book.ts'
+
+/** The row in each node's document that says where it listens. */
+const ADDRESS_SECTION = 'mesh'
+const ADDRESS_KEY = 'addresses'
+
+export interface WhereaboutsDeps {
+  readonly network: Pick<Network, 'self' | 'addresses'>
+  readonly book: AddressBook
+  readonly documents: Documents
+  readonly tasks: Tasks
+  /** An address was learned. */
+  readonly onLearned: () => void
+}
+
+export class Whereabouts {
+  readonly #deps: WhereaboutsDeps
+
+  constructor(deps: WhereaboutsDeps) {
+    this.#deps = deps
+  }
+
+  /** Where this node listens. */
+  own(): readonly string[] {
+    // The network lists first what others can use: a list that is cut loses loopback.
+    return this.#deps.network.addresses().map(withoutPeer).slice(0, ADDRESSES_PER_PEER_MAX)
+  }
+
+  /** For a new member: node id -> addresses. */
+  known(): Cbor {
+    return { ...this.#deps.book.all(), [this.#deps.network.self]: this.own() }
+  }
+
+  publish(): void {
+    this.#deps.documents.put(ADDRESS_SECTION, ADDRESS_KEY, [...this.own()])
+  }
+
+  /** The document of `peer` has changed: its own word, a hint of life. @returns whether it has moved */
+  read(peer: NodeId): boolean {
+    const row = this.#deps.documents.get(peer, ADDRESS_SECTION, ADDRESS_KEY)
+    return this.learn(peer, readAddressList(row))
+  }
+
+  /** `peer` itself says so. @returns whether any of `addresses` was new */
+  learn(peer: NodeId, addresses: readonly string[]): boolean {
+    const { network, book, tasks, onLearned } = this.#deps
+    if (peer === network.self || !book.stated(peer, addresses)) return false
+    onLearned()
+    tasks.run('save address', () => book.save([peer]))
+    return true
+  }
+
+  /** What an invite or an inviter says. Durable once resolved. */
+  async remember(known: ReadonlyMap<string, readonly string[]>): Promise<void> {
+    const { network, book } = this.#deps
+    const peers: NodeId[] = []
+    for (const [id, addresses] of known) {
+      if (id === network.self || addresses.length === 0 || !isNodeId(id)) continue
+      book.learn(id, addresses)
+      peers.push(id)
+    }
+    await book.save(peers)
+  }
+}
+
+function isNodeId(text: string): text is NodeId {
+  try {
+    return checkedNodeId(text) === text
+  } catch {
+    return false // An inviter's answer may contain anything.
+  }
+}
