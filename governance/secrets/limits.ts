@@ -1,0 +1,9 @@
+// Every bound of the secrets.
+
+/** Shorter values cannot be told from ordinary text, and so could not be kept out of it. */
+export const SECRET_BYTES_MIN = 8
+/** A key file with its chain; the environment of a process takes 128 KiB in one variable. */
+export const SECRET_BYTES_MAX: number = 64 * 1024
+export const SECRETS_MAX = 256
+/** A line of a secret that is by itself worth hiding. */
+export const LINE_REDACTED_BYTES_MIN = 16
