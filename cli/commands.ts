@@ -50,6 +50,11 @@ export const COMMANDS: Readonly<Record<string, GroupEntry | CommandEntry>> = {
     summary: 'Tools in WASM sandboxes',
     load: async () => (await import('./groups/tool.ts')).toolGroup
   },
+  secrets: {
+    kind: 'group',
+    summary: 'Values that processes get by grant, and nobody sees',
+    load: async () => (await import('./groups/secrets.ts')).secretsGroup
+  },
   chain: {
     kind: 'group',
     summary: 'The signed record of what happened',

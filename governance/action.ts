@@ -28,6 +28,7 @@ export type Action =
   | 'process.attach'
   | 'process.signal'
   | 'process.spawn'
+  | 'secret.write'
   | 'task.accept'
   | 'task.cancel'
   | 'task.signal'
@@ -73,6 +74,11 @@ export const ACTIONS: Readonly<Record<Action, ActionRule>> = {
     what: 'start a process',
     resource: 'process:<gpid>',
     needs: ['argv', 'cwd', 'envNames']
+  },
+  'secret.write': {
+    what: 'change a secret',
+    resource: 'secret:<name>',
+    needs: ['change']
   },
   'task.accept': {
     what: 'run a task on this node',

@@ -23,6 +23,7 @@ import { homePaths } from './home-layout.ts'
 import { openHome } from './home.ts'
 import type { Home } from './home.ts'
 import { HttpServer } from './http/index.ts'
+import { secretFiles, Secrets } from './secrets.ts'
 import { createKernel } from './kernel.ts'
 import type { Kernel } from './kernel.ts'
 import { kernelService } from './kernel-service.ts'
@@ -210,6 +211,7 @@ async function openKernel(
         { clock, log },
         { cacheFolder: paths.tools, execPath: process.execPath }
       ),
+      secrets: await Secrets.open({ files: secretFiles(paths), clock, entropy: systemEntropy }),
       streamMeter,
       machineLoad: machineLoadMeter({ clock }),
       samples: () => samples

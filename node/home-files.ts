@@ -13,7 +13,7 @@ import {
 import { dirname, resolve } from 'node:path'
 
 /** Durable once it returns; mode 0600. A crash leaves the old file or the new one, and perhaps `<path>.new`. */
-export function writeWhole(path: string, text: string): void {
+export function writeWhole(path: string, text: string | Uint8Array): void {
   const temporary = `${path}.new`
   unlinkIfThere(temporary) // What a crash left may have another mode.
   try {

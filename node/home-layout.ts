@@ -15,6 +15,9 @@ export interface HomePaths {
   /** The seed of the node's key: 64 hexadecimal digits. */
   readonly identityKey: string
   readonly config: string
+  /** The secrets, and the key that opens them; absent before the first secret. */
+  readonly secrets: string
+  readonly secretsKey: string
   /** What lives no longer than a kernel. */
   readonly run: string
   readonly socket: string
@@ -39,6 +42,8 @@ export function homePaths(home: string): HomePaths {
     version: join(home, 'version'),
     identityKey: join(home, 'identity.key'),
     config: join(home, 'config.json'),
+    secrets: join(home, 'secrets.sealed'),
+    secretsKey: join(home, 'secrets.key'),
     run,
     socket: join(run, 'kernel.sock'),
     httpToken: join(run, 'http-token'),

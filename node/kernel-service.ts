@@ -10,6 +10,7 @@ import { agentOperations } from './services/agents.ts'
 import { chainOperations } from './services/chain.ts'
 import { membershipOperations } from './services/membership.ts'
 import { meshOperations, meshStatus } from './services/mesh.ts'
+import { secretOperations } from './services/secrets.ts'
 import { taskOperations } from './services/tasks.ts'
 import { toolOperations } from './services/tools.ts'
 
@@ -31,6 +32,7 @@ export function kernelService(rooms: Rooms, host: Host): KernelService {
     ...taskOperations(rooms),
     ...agentOperations(rooms),
     ...toolOperations(rooms),
+    ...secretOperations(rooms),
     ...chainOperations(rooms),
     status: () => status(rooms, host),
     health: () => health(rooms),

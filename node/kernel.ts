@@ -55,6 +55,7 @@ import { outputService } from './remote/output.ts'
 import type { OutputStore } from './remote/output.ts'
 import { toolCaller, toolsService } from './remote/tools.ts'
 import type { KernelOptions, Rooms } from './rooms.ts'
+import type { Secrets } from './secrets.ts'
 import type { StreamMeter } from './stream-garbage.ts'
 import { Witness } from './witness.ts'
 import { authorizeJoin } from './services/mesh.ts'
@@ -78,6 +79,7 @@ export interface KernelDeps {
   readonly taskProcesses: ProcessHost
   readonly outputs: OutputStore
   readonly sandbox: Sandbox
+  readonly secrets: Secrets
   /** Told of the bytes of streams that pass through this kernel. */
   readonly streamMeter: StreamMeter
   /** What this machine is doing now; asked once a second. */
@@ -161,7 +163,8 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
   const parts = { self, options, clock, log, startedAt: clock.now(), streamMeter, network, outputs }
   const records = { chain, ledger, gate, events, recorder, sync, witness }
   const meshed = { mesh, directory, pulses, table, remoteAgents: remoteAgents(rpc) }
-  const work = { origin, executor, agents, sandbox, callTool }
+  const { secrets } = deps
+  const work = { origin, executor, agents, sandbox, callTool, secrets }
   const rooms: Rooms = { ...parts, ...records, ...meshed, ...work }
   serveMembers(rooms)
   connectRooms(rooms)

@@ -14,6 +14,7 @@ import type { Directory } from './peer-directory.ts'
 import type { ProcessTable } from './process-table.ts'
 import type { PulseBook } from './pulse.ts'
 import type { Recorder } from './recorder.ts'
+import type { Secrets } from './secrets.ts'
 import type { StreamMeter } from './stream-garbage.ts'
 import type { OutputStore } from './remote/output.ts'
 import type { RemoteAgents } from './remote/agents.ts'
@@ -64,6 +65,7 @@ export interface Rooms {
   readonly agents: Agents
   readonly remoteAgents: RemoteAgents
   readonly sandbox: Sandbox
+  readonly secrets: Secrets
   readonly callTool: ToolCaller
   readonly outputs: OutputStore
   readonly sync: ChainSync

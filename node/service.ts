@@ -40,6 +40,7 @@ import type {
   ProcessRow,
   Role,
   Runtime,
+  SecretRow,
   Task,
   TaskAccepted,
   TaskSubmission,
@@ -170,6 +171,11 @@ export interface KernelService {
   tool(name: string, signal: AbortSignal): Promise<Tool>
   /** A tool that fails is a result with `ok: false`; only a call that could not be made rejects. */
   callTool(name: string, call: ToolCall, signal: AbortSignal): Promise<ToolResult>
+
+  secrets(): Promise<readonly SecretRow[]>
+  /** Durable once resolved. Resolves with what there is now. */
+  setSecret(name: string, value: Uint8Array): Promise<readonly SecretRow[]>
+  removeSecret(name: string): Promise<readonly SecretRow[]>
 
   chainStatus(): ChainStatus
   verifyChain(query: ChainVerifyQuery, signal: AbortSignal): Promise<ChainReport>

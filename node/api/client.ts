@@ -195,6 +195,19 @@ export class ControlClient {
     return this.#post(`/tools/${encodeURIComponent(name)}/call`, call, LONG_IDLE_MS)
   }
 
+  secrets(): Promise<readonly api.SecretRow[]> {
+    return this.#get('/secrets')
+  }
+
+  setSecret(name: string, value: Uint8Array): Promise<readonly api.SecretRow[]> {
+    const base64 = Buffer.from(value).toString('base64')
+    return this.#post(`/secrets/${encodeURIComponent(name)}`, { base64 })
+  }
+
+  removeSecret(name: string): Promise<readonly api.SecretRow[]> {
+    return this.#post(`/secrets/${encodeURIComponent(name)}/remove`, null)
+  }
+
   chainStatus(): Promise<api.ChainStatus> {
     return this.#get('/chain/status')
   }

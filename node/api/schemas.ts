@@ -376,6 +376,12 @@ export const chainVerifyStep: z.ZodType<api.ChainVerifyStep> = z
     report: chainReport.nullable()
   })
   .meta({ id: 'ChainVerifyStep' })
+export const secretRow: z.ZodType<api.SecretRow> = z
+  .object({ name: z.string(), setAt: time })
+  .meta({ id: 'SecretRow' })
+export const secretValue: z.ZodType<api.SecretValue> = z
+  .strictObject({ base64: z.base64().max(90_000) })
+  .meta({ id: 'SecretValue' })
 export const chainRedactionRequest: z.ZodType<api.ChainRedactionRequest> = z
   .strictObject({ entry: z.string().max(100), reason: z.string().min(1).max(500) })
   .meta({ id: 'ChainRedactionRequest' })

@@ -420,6 +420,16 @@ export interface ChainVerifyStep {
   readonly report: ChainReport | null
 }
 
+/** The name of a secret, and when it was last set. There is no operation that gives out its value. */
+export interface SecretRow {
+  readonly name: string
+  readonly setAt: number
+}
+
+export interface SecretValue {
+  readonly base64: string
+}
+
 export interface ChainRedactionRequest {
   readonly entry: string
   readonly reason: string

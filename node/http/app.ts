@@ -19,6 +19,7 @@ import { kernelRoutes } from './routes/kernel.ts'
 import { membershipRoutes } from './routes/membership.ts'
 import { meshRoutes } from './routes/mesh.ts'
 import { taskRoutes } from './routes/tasks.ts'
+import { secretRoutes } from './routes/secrets.ts'
 import { toolRoutes } from './routes/tools.ts'
 import type { StreamSlots } from './stream-slots.ts'
 
@@ -65,6 +66,7 @@ export function routesOf(service: KernelService): readonly Route[] {
     ...taskRoutes(service),
     ...agentRoutes(service),
     ...toolRoutes(service),
+    ...secretRoutes(service),
     ...chainRoutes(service),
     ...chainEntryRoutes(service)
   ]

@@ -30,6 +30,7 @@ import type {
   Peer,
   PendingChange,
   ProcessRow,
+  SecretRow,
   Task,
   TaskSubmission,
   Tool
@@ -419,6 +420,20 @@ export class FakeKernelService implements KernelService {
     return name === 'hash'
       ? { ok: true, output: { hash: '00ff' }, error: null, durationMs: 4, memoryBytes: 1e6 }
       : { ok: false, output: null, error, durationMs: 4, memoryBytes: null }
+  }
+
+  async secrets(): Promise<readonly SecretRow[]> {
+    return [{ name: 'API_KEY', setAt: 0 }]
+  }
+
+  async setSecret(name: string, value: Uint8Array): Promise<readonly SecretRow[]> {
+    this.#called('setSecret', name, Buffer.from(value).toString())
+    return [{ name, setAt: 0 }]
+  }
+
+  async removeSecret(name: string): Promise<readonly SecretRow[]> {
+    this.#called('removeSecret', name)
+    return []
   }
 
   chainStatus(): ChainStatus {

@@ -5,6 +5,8 @@ import type { KeyValueStore } from '../../../core/index.ts'
 import { createKernel } from '../../../node/kernel.ts'
 import type { Kernel } from '../../../node/kernel.ts'
 import { kernelService } from '../../../node/kernel-service.ts'
+import { Secrets } from '../../../node/secrets.ts'
+import { MemorySecretFiles } from '../../doubles/secret-files.ts'
 import { createPids } from '../../../node/processes/pids.ts'
 import type { Rooms } from '../../../node/rooms.ts'
 import type { KernelService } from '../../../node/service.ts'
@@ -56,6 +58,7 @@ export class WholeKernel implements SimKernel {
         outputs: { read: () => nothing() },
         // Never asked here for a tool: it would start a real process.
         sandbox: createSandbox({ clock, log }, { cacheFolder: '/nowhere', execPath: '/nowhere' }),
+        secrets: await Secrets.open({ files: new MemorySecretFiles(), clock, entropy }),
         streamMeter: () => undefined,
         machineLoad: () => ({ cpuLoad: prng.below(100) / 100, memoryFreeBytes: GIGABYTE }),
         samples: () => new Map()

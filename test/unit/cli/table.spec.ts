@@ -43,6 +43,7 @@ describe('the table of commands', () => {
           (word) => `agent ${word}`
         ),
         ...['list', 'inspect', 'call'].map((word) => `tool ${word}`),
+        ...['set', 'list', 'remove'].map((word) => `secrets ${word}`),
         ...['status', 'verify', 'repair', 'redact', 'log', 'prove', 'export', 'show'].map(
           (word) => `chain ${word}`
         ),

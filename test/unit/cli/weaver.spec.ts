@@ -69,6 +69,8 @@ describe('weaver --json', () => {
       'agent spawn --runtime custom --name t -- date',
       (value) => assert.partialDeepStrictEqual(value, { name: 't', state: 'starting' })
     ],
+    ['secrets list', (value) => assert.deepEqual(value, [{ name: 'API_KEY', setAt: 0 }])],
+    ['secrets remove A', (value) => assert.deepEqual(value, { name: 'A', removed: true })],
     ['tool list', (value) => assert(Array.isArray(value) && value.length === 1)],
     ['tool inspect hash', (value) => assert.partialDeepStrictEqual(value, { name: 'hash' })],
     ['tool call hash {}', (value) => assert.partialDeepStrictEqual(value, { ok: true })],
@@ -167,6 +169,31 @@ describe('weaver for people', () => {
     assert.equal(code, 0)
     const call = { input: { text: 'ü' }, node: null }
     assert.deepEqual(fixture.service.calls, [['callTool', 'hash', call]])
+  })
+})
+
+describe('weaver secrets set', () => {
+  it('takes the value from stdin, without the line break at its end', async () => {
+    for (const [input, value] of [
+      ['s3cret-value\n', 's3cret-value'],
+      ['s3cret-value\r\n', 's3cret-value'],
+      ['two\nlines', 'two\nlines'],
+      ['one\n\n', 'one\n']
+    ] as const) {
+      fixture.service.calls.length = 0
+      const { code, stdout } = await weaver(fixture.home, ['secrets', 'set', 'API_KEY'], input)
+      assert.equal(code, 0)
+      assert.equal(stdout, 'secret API_KEY is set\n')
+      assert.deepEqual(fixture.service.calls, [['setSecret', 'API_KEY', value]])
+    }
+  })
+
+  it('refuses no value, too much of it, and one among the arguments', async () => {
+    const set = ['secrets', 'set', 'API_KEY']
+    assert.equal((await weaver(fixture.home, set)).code, 2)
+    assert.equal((await weaver(fixture.home, set, 'x'.repeat(70_000))).code, 2)
+    assert.equal((await weaver(fixture.home, [...set, 'value'])).code, 2)
+    assert.deepEqual(fixture.service.calls, [])
   })
 })
 

@@ -27,6 +27,7 @@ function bench(policy: Policy = ownerAndMembers): {
 
 /** Every key that any action needs. */
 const everything = {
+  change: 'set',
   argv: ['x'],
   cwd: null,
   envNames: [],

@@ -2,22 +2,7 @@ import assert from 'node:assert/strict'
 import { SEAL_KEY_BYTES, unixMillis, utf8 } from '../../../core/index.ts'
 import { systemEntropy } from '../../../core/system.ts'
 import { Vault } from '../../../governance/secrets/vault.ts'
-import type { VaultFile } from '../../../governance/secrets/vault.ts'
-
-class MemoryFile implements VaultFile {
-  bytes: Uint8Array | null = null
-  failure: Error | null = null
-
-  load(): Promise<Uint8Array | null> {
-    return Promise.resolve(this.bytes)
-  }
-
-  save(bytes: Uint8Array): Promise<void> {
-    if (this.failure !== null) return Promise.reject(this.failure)
-    this.bytes = bytes
-    return Promise.resolve()
-  }
-}
+import { MemoryFile } from '../../doubles/secret-files.ts'
 
 const VALUE = utf8('sk-live-0123456789')
 

@@ -29,6 +29,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   '/api/v1/chain/redact': { entry: ENTRY.entry, reason: 'a name' },
   '/api/v1/tasks': { command: ['true'] },
   '/api/v1/agents': { runtime: 'custom', name: 'ticker' },
+  '/api/v1/secrets/{name}': { base64: 'czNjcmV0LXZhbHVl' },
   '/api/v1/tools/{name}/call': { input: { text: 'x' } }
 }
 
