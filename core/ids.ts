@@ -17,6 +17,8 @@ type Brand<T, Name extends string> = T & { readonly [brand]: Name }
 export type NodeId = Brand<string, 'NodeId'>
 /** A mesh: the SHAKE-256 hash of its genesis statement, 64 hexadecimal digits. */
 export type MeshId = Brand<string, 'MeshId'>
+/** A blob: the SHAKE-256 hash of its list of chunks, 64 hexadecimal digits. */
+export type BlobId = Brand<string, 'BlobId'>
 /** A task: 16 characters of Crockford's base32 in lower case, 80 random bits. */
 export type TaskId = Brand<string, 'TaskId'>
 /** A process of one node: a positive integer, never used twice on that node, restarts included. */
@@ -99,6 +101,22 @@ export function meshId(text: string): MeshId {
 /** The mesh id that a 32-byte hash stands for. */
 export function meshIdOf(hash: Uint8Array): MeshId {
   return meshId(toHex(hash))
+}
+
+/** @throws WeaverError `CORE_INVALID_BLOB_ID` unless `text` is 64 lower-case hexadecimal digits. */
+export function blobId(text: string): BlobId {
+  if (!/^[0-9a-f]{64}$/.test(text)) {
+    throw new WeaverError(
+      'CORE_INVALID_BLOB_ID',
+      `Cannot use '${text.slice(0, 64)}' as a blob id: must be 64 hexadecimal digits`
+    )
+  }
+  return text as BlobId
+}
+
+/** The blob id that a 32-byte hash stands for. */
+export function blobIdOf(hash: Uint8Array): BlobId {
+  return blobId(toHex(hash))
 }
 
 /** @throws WeaverError `CORE_INVALID_TASK_ID` unless `text` has the form of a task id. */

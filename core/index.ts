@@ -17,6 +17,8 @@ export { areGrantsWithin, formatGrant, isGrantWithin, parseGrant } from './grant
 export type { Grant } from './grant.ts'
 export { domainPrefix, HASH_BYTES, shake256 } from './hash.ts'
 export {
+  blobId,
+  blobIdOf,
   checkedName,
   epoch,
   meshId,
@@ -31,7 +33,7 @@ export {
   taskId,
   unixMillis
 } from './ids.ts'
-export type { Epoch, MeshId, Millis, NodeId, Pid, TaskId, UnixMillis } from './ids.ts'
+export type { BlobId, Epoch, MeshId, Millis, NodeId, Pid, TaskId, UnixMillis } from './ids.ts'
 export type { LogFields, Logger } from './log.ts'
 export type { Prng } from './prng.ts'
 export { formatBytes, formatDuration, parseBytes, parseDuration } from './quantity.ts'

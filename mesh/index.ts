@@ -8,6 +8,11 @@ export { createMesh, Mesh } from './mesh.ts'
 export type { IssuedInvite, MeshDeps, MeshOptions, MeshStatus } from './mesh.ts'
 export { libp2pNetwork } from './libp2p-host.ts'
 export type { Libp2pNetworkDeps, Libp2pNetworkOptions } from './libp2p-host.ts'
+export { Blobs } from './blobs/blobs.ts'
+export type { BlobsDeps, BlobsOptions, GetOptions, PutOptions, PutOutcome } from './blobs/blobs.ts'
+export { BlobDiskFailedError, BlobDiskFullError } from './blobs/errors.ts'
+export type { FetchProgress } from './blobs/fetch.ts'
+export type { BlobRecord } from './blobs/shelf.ts'
 export type { MeshErrorCode } from './errors.ts'
 export type { ActOutcome, MembershipActs } from './membership/acts.ts'
 export type { InviteTerms } from './membership/door.ts'
@@ -22,6 +27,9 @@ export type { PathKind } from './paths/path.ts'
 export type { JsonValue, Rows, Sections } from './documents/rows.ts'
 export type { PeerState, PeerView } from './peers/peer-table.ts'
 export type {
+  BlobDisk,
+  BlobFile,
+  BlobGate,
   ByteStream,
   Connection,
   ConnectionAcceptor,

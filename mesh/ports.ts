@@ -1,6 +1,6 @@
 // What the mesh needs from outside. The real network is libp2p-host.ts; the simulator has its own.
 
-import type { Cbor, NodeId, WeaverError } from '../core/index.ts'
+import type { BlobId, Cbor, NodeId, WeaverError } from '../core/index.ts'
 
 /** Who began a connection: `inbound` is one that the peer dialled. */
 export type Direction = 'inbound' | 'outbound'
@@ -196,4 +196,45 @@ export interface PulseSource {
   collect(): Cbor
   /** What `peer` collected. Not validated: it comes from a peer. Should not throw. */
   receive(peer: NodeId, value: unknown): void
+}
+
+/**
+ * The folder that holds the blobs of one home. Names are flat, of `A-Z a-z 0-9 . _ -`.
+ *
+ * Nothing is retried. Calls may overlap; those on one file are the caller's to order. Failures are
+ * `BlobDiskFullError` (`MESH_BLOB_DISK_FULL`: no room, quota) and `BlobDiskFailedError`
+ * (`MESH_BLOB_DISK_FAILED`: the rest). None of the calls can be aborted.
+ */
+export interface BlobDisk {
+  /** All file names, in any order. */
+  list(): Promise<readonly string[]>
+  /** Opens a file that is there, or resolves to null. May be called again while it is open. */
+  open(name: string): Promise<BlobFile | null>
+  /** Opens a file, made empty first if it was not there. Its name is durable once resolved. */
+  create(name: string): Promise<BlobFile>
+  /** Durable once resolved. A file that is not there is no failure. */
+  remove(name: string): Promise<void>
+  /** In one step, in place of any file called `to`. Durable once resolved. Open files stay open. */
+  rename(from: string, to: string): Promise<void>
+}
+
+/** One open file. After a failed `sync` nothing is known about any write since the one before it. */
+export interface BlobFile {
+  size(): Promise<number>
+  /** Fills `buffer` from `offset` on. Resolves to its part that was filled: less only where the file ends. */
+  read(offset: number, buffer: Uint8Array): Promise<Uint8Array>
+  /** Writes all of `bytes`, growing the file. Durable only after `sync`. Do not change them meanwhile. */
+  write(offset: number, bytes: Uint8Array): Promise<void>
+  sync(): Promise<void>
+  /** Idempotent. Syncs nothing. */
+  close(): Promise<void>
+}
+
+/** Whether a member gets the bytes of a blob. */
+export interface BlobGate {
+  /**
+   * Decides and records, once for a whole fetch and before its first byte leaves. Durable once resolved; a
+   * rejection, `GOVERNANCE_DENIED` for one, reaches the peer, which then gets nothing.
+   */
+  authorizeServe(peer: NodeId, id: BlobId): Promise<void>
 }

@@ -1,0 +1,128 @@
+// What other members get of this node's blobs.
+//
+// Invariants
+//   V1. No byte of a blob leaves before the gate has recorded that this peer gets it, once for each fetch.
+//   V2. What is served is not removed meanwhile, and a peer that does not read is let go.
+//   V3. One chunk is read ahead of the one being sent: memory does not grow with the blob or the wishes.
+
+import type { BlobId, Cbor, Clock, FrameChannel, Logger, NodeId } from '../../core/index.ts'
+import type { BlobGate } from '../ports.ts'
+import type { RpcRequest, RpcService } from '../rpc/index.ts'
+import { ChunkReader } from './chunk-reader.ts'
+import { blobDamaged, blobRequestInvalid, blobsBusy, blobSilent } from './errors.ts'
+import {
+  BLOB_PIECE_BYTES,
+  BLOB_SERVE_IDLE_MS,
+  BLOB_SERVES_MAX,
+  BLOB_SERVES_PER_PEER_MAX
+} from './limits.ts'
+import type { Shelf } from './shelf.ts'
+import { Silence } from './silence.ts'
+import { BLOB_SERVICE, decodeWish, hasAnswer, LIST_INDEX, requestedId } from './wire.ts'
+
+export interface ServeDeps {
+  readonly shelf: Shelf
+  readonly gate: BlobGate
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+export class BlobServer implements RpcService {
+  readonly name: string = BLOB_SERVICE
+  readonly #deps: ServeDeps
+  /** Fetches under way, by who fetches. */
+  readonly #serving = new Map<NodeId, number>()
+
+  constructor(deps: ServeDeps) {
+    this.#deps = deps
+  }
+
+  async serve(request: RpcRequest): Promise<Cbor> {
+    const { shelf } = this.#deps
+    const id = requestedId(request.body)
+    switch (request.method) {
+      case 'has':
+        return hasAnswer(shelf.isWhole(id))
+      case 'fetch':
+        return this.#counted(request.peer, () => this.#fetch(request, id))
+      default:
+        throw blobRequestInvalid(`there is no method '${request.method.slice(0, 64)}'`)
+    }
+  }
+
+  async #counted(peer: NodeId, serve: () => Promise<Cbor>): Promise<Cbor> {
+    const ofPeer = this.#serving.get(peer) ?? 0
+    const all = [...this.#serving.values()].reduce((sum, count) => sum + count, 0)
+    if (ofPeer >= BLOB_SERVES_PER_PEER_MAX) throw blobsBusy(`${ofPeer} are under way to this node`)
+    if (all >= BLOB_SERVES_MAX) throw blobsBusy(`${all} are under way`)
+    this.#serving.set(peer, ofPeer + 1)
+    try {
+      return await serve()
+    } finally {
+      const left = (this.#serving.get(peer) ?? 1) - 1
+      if (left === 0) this.#serving.delete(peer)
+      else this.#serving.set(peer, left)
+    }
+  }
+
+  async #fetch({ peer, channel }: RpcRequest, id: BlobId): Promise<Cbor> {
+    const { shelf, gate, clock } = this.#deps
+    const release = shelf.hold(id) // V2
+    const silence = new Silence(
+      { clock, onSilence: () => channel.abort(blobSilent()) },
+      { limitMs: BLOB_SERVE_IDLE_MS }
+    )
+    try {
+      await gate.authorizeServe(peer, id) // V1
+      await shelf.touch(id)
+      return { chunks: await this.#send(channel, id, silence) }
+    } finally {
+      silence.end()
+      release()
+    }
+  }
+
+  async #send(channel: FrameChannel, id: BlobId, silence: Silence): Promise<number> {
+    const { list, file } = await this.#deps.shelf.openWhole(id)
+    const reader = new ChunkReader(list, file)
+    let sent = 0
+    try {
+      for await (const frame of channel.frames) {
+        const index = decodeWish(frame)
+        if (index === LIST_INDEX) {
+          const length = new Uint8Array(4)
+          new DataView(length.buffer).setUint32(0, list.bytes.length)
+          await channel.send(length)
+          await sendPieces(channel, list.bytes, () => silence.heard())
+          continue
+        }
+        if (index >= list.count) throw blobRequestInvalid(`it has ${list.count} chunks`)
+        const bytes = await reader.read(index)
+        if (bytes.length !== list.chunkSize(index)) {
+          await this.#deps.shelf.demote(id)
+          throw blobDamaged(id, 'its file')
+        }
+        await sendPieces(channel, bytes, (size) => {
+          reader.sent(size)
+          silence.heard()
+        })
+        sent += 1
+      }
+      return sent
+    } finally {
+      await reader.close()
+    }
+  }
+}
+
+async function sendPieces(
+  channel: FrameChannel,
+  bytes: Uint8Array,
+  onSent: (size: number) => void
+): Promise<void> {
+  for (let at = 0; at < bytes.length; at += BLOB_PIECE_BYTES) {
+    const piece = bytes.subarray(at, at + BLOB_PIECE_BYTES)
+    await channel.send(piece)
+    onSent(piece.length)
+  }
+}
