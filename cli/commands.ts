@@ -55,6 +55,11 @@ export const COMMANDS: Readonly<Record<string, GroupEntry | CommandEntry>> = {
     summary: 'Values that processes get by grant, and nobody sees',
     load: async () => (await import('./groups/secrets.ts')).secretsGroup
   },
+  blob: {
+    kind: 'group',
+    summary: 'Files and other bytes, by their hash, on any machine',
+    load: async () => (await import('./groups/blob.ts')).blobGroup
+  },
   chain: {
     kind: 'group',
     summary: 'The signed record of what happened',

@@ -15,6 +15,10 @@ export interface ActionRule {
 export type Action =
   | 'agent.spawn'
   | 'agent.stop'
+  | 'blob.collect'
+  | 'blob.get'
+  | 'blob.pin'
+  | 'blob.put'
   | 'chain.redact'
   | 'kernel.stop'
   | 'mesh.admit'
@@ -42,6 +46,14 @@ export const ACTIONS: Readonly<Record<Action, ActionRule>> = {
     needs: ['argv', 'cwd', 'envNames']
   },
   'agent.stop': { what: 'stop an agent', resource: 'agent:<name>', needs: [] },
+  'blob.collect': {
+    what: 'remove blobs that are not pinned',
+    resource: 'node:<NodeId>',
+    needs: []
+  },
+  'blob.get': { what: 'get a blob', resource: 'blob:<BlobId>', needs: [] },
+  'blob.pin': { what: 'pin or release a blob', resource: 'blob:<BlobId>', needs: ['pinned'] },
+  'blob.put': { what: 'store a blob', resource: 'node:<NodeId>', needs: ['pinned'] },
   'chain.redact': {
     what: 'redact a chain entry',
     resource: 'entry:<entry id>',

@@ -22,6 +22,7 @@ export interface Policy {
 const MEMBER_ACTIONS: ReadonlySet<Action> = new Set<Action>([
   'agent.spawn',
   'agent.stop',
+  'blob.get',
   'process.attach',
   'process.signal',
   'process.spawn',

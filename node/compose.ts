@@ -4,7 +4,7 @@
 
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import process from 'node:process'
-import { toHex, utf8, WeaverError } from '../core/index.ts'
+import { parseBytes, toHex, utf8, WeaverError } from '../core/index.ts'
 import type { KeyValueStore, Logger } from '../core/index.ts'
 import { systemClock, systemEntropy, systemPrng } from '../core/system.ts'
 import { libp2pNetwork } from '../mesh/index.ts'
@@ -12,6 +12,7 @@ import type { Mesh } from '../mesh/index.ts'
 import { createSandbox } from '../sandbox-wasm/index.ts'
 import type { KernelStatus, LogLine } from './api/index.ts'
 import type { RepairWish } from './chain-repair.ts'
+import { blobDisk } from './blob-disk.ts'
 import { threadedChecker } from './chain-checker.ts'
 import { formatConfig, mergeConfig, parseConfig } from './config.ts'
 import type { NodeConfig, StartFlags } from './config.ts'
@@ -198,6 +199,7 @@ async function openKernel(
       signer,
       store,
       laneDisk: await openLaneDisk(paths.chain),
+      blobDisk: blobDisk(await openLaneDisk(paths.blobs, { isBulk: true })),
       checker,
       network: libp2pNetwork(
         { seed, clock, log: log.child({ room: 'mesh' }) },
@@ -224,7 +226,8 @@ async function openKernel(
       version: VERSION,
       home: paths.home,
       incarnation,
-      repair: parts.repair
+      repair: parts.repair,
+      ...(config.blobBudget === null ? {} : { blobBudgetBytes: parseBytes(config.blobBudget) })
     }
   )
   opened.add(() => kernel.stop('the start failed'))

@@ -2,7 +2,7 @@
 
 import { hostname } from 'node:os'
 import { z } from 'zod'
-import { checkedName, WeaverError } from '../core/index.ts'
+import { checkedName, parseBytes, WeaverError } from '../core/index.ts'
 
 const CONFIG_VERSION = 1
 const LABELS_MAX = 32
@@ -21,6 +21,8 @@ export interface NodeConfig {
   readonly mdns: boolean
   /** Multiaddrs ending in `/p2p/<node id>` where members may always be tried. */
   readonly peers: readonly string[]
+  /** What all blobs may take on disk (`20GB`), or null for the default. */
+  readonly blobBudget: string | null
 }
 
 const label = z.string().max(63)
@@ -32,7 +34,8 @@ const configSchema: z.ZodType<NodeConfig> = z.strictObject({
   listen: z.array(z.string()).min(1).max(16),
   http: z.string().nullable(),
   mdns: z.boolean().default(true),
-  peers: z.array(z.string().max(512)).max(256).default([])
+  peers: z.array(z.string().max(512)).max(256).default([]),
+  blobBudget: z.string().max(32).nullable().default(null)
 })
 
 /** What the command line says: null means that it says nothing. */
@@ -43,6 +46,7 @@ export interface StartFlags {
   readonly listen: readonly string[] | null
   readonly http: string | null
   readonly mdns?: boolean | null
+  readonly blobBudget?: string | null
 }
 
 /** @throws WeaverError `NODE_CONFIG_INVALID` naming the first thing that is wrong in the file. */
@@ -67,7 +71,8 @@ export function mergeConfig(kept: NodeConfig | null, flags: StartFlags): NodeCon
     listen: [...(flags.listen ?? kept?.listen ?? ['/ip4/0.0.0.0/tcp/0', '/ip6/::/tcp/0'])],
     http: flags.http === null ? (kept?.http ?? null) : flags.http === 'off' ? null : flags.http,
     mdns: flags.mdns ?? kept?.mdns ?? true,
-    peers: kept?.peers ?? []
+    peers: kept?.peers ?? [],
+    blobBudget: checkedSize(flags.blobBudget ?? kept?.blobBudget ?? null)
   }
 }
 
@@ -90,6 +95,12 @@ export function parseLabels(texts: readonly string[]): Record<string, string> {
     )
   }
   return Object.fromEntries(labels)
+}
+
+/** @throws WeaverError `CORE_INVALID_SIZE` */
+function checkedSize(text: string | null): string | null {
+  if (text !== null) parseBytes(text)
+  return text
 }
 
 /** The machine's host name, as far as it can be a node's name. */

@@ -1,4 +1,4 @@
-// The real lane disk: one folder of files, 0600 in a 0700 folder, synced with fdatasync.
+// The real disk of lanes and blobs: one folder of files, 0600 in a 0700 folder, synced with fdatasync.
 
 import { constants, fdatasync, writeSync } from 'node:fs'
 import { mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
@@ -7,25 +7,45 @@ import { join } from 'node:path'
 import { DiskFailedError, DiskFullError } from '../chain/index.ts'
 import type { LaneDisk, LaneFile } from '../chain/index.ts'
 
+/** A file that reads into memory that the caller has, for readers of many large pieces. */
+export interface FolderFile extends LaneFile {
+  readInto(offset: number, buffer: Uint8Array): Promise<Uint8Array>
+}
+
+export interface FolderDisk extends LaneDisk {
+  open(name: string): Promise<FolderFile | null>
+  create(name: string): Promise<FolderFile>
+}
+
+export interface DiskOptions {
+  /** Writes are large, and done on another thread: the page cache takes its time over them. */
+  readonly isBulk?: boolean
+}
+
 /** Opens the folder, making it first if it is not there. Its own name is durable once resolved. */
-export async function openLaneDisk(folder: string): Promise<LaneDisk> {
+export async function openLaneDisk(folder: string, options: DiskOptions = {}): Promise<FolderDisk> {
+  const isBulk = options.isBulk === true
   await attempt('make', folder, async () => {
     const made = await mkdir(folder, { recursive: true, mode: 0o700 })
     if (made !== undefined) await syncFolder(join(made, '..'))
   })
   return {
     list: () => attempt('list', folder, () => readdir(folder)),
-    open: (name) => openExisting(folder, name),
-    create: (name) => create(folder, name),
+    open: (name) => openExisting(folder, name, isBulk),
+    create: (name) => create(folder, name, isBulk),
     remove: (name) => remove(folder, name),
     rename: (from, to) => renameFile(folder, from, to)
   }
 }
 
-async function openExisting(folder: string, name: string): Promise<LaneFile | null> {
+async function openExisting(
+  folder: string,
+  name: string,
+  isBulk: boolean
+): Promise<FolderFile | null> {
   return attempt('open', name, async () => {
     try {
-      return new DiskFile(name, await open(join(folder, name), 'r+'))
+      return new DiskFile(name, await open(join(folder, name), 'r+'), isBulk)
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return null
       throw error
@@ -33,8 +53,8 @@ async function openExisting(folder: string, name: string): Promise<LaneFile | nu
   })
 }
 
-async function create(folder: string, name: string): Promise<LaneFile> {
-  const known = await openExisting(folder, name)
+async function create(folder: string, name: string, isBulk: boolean): Promise<FolderFile> {
+  const known = await openExisting(folder, name, isBulk)
   if (known !== null) return known
   return attempt('create', name, async () => {
     const flags = constants.O_RDWR | constants.O_CREAT
@@ -45,7 +65,7 @@ async function create(folder: string, name: string): Promise<LaneFile> {
       await handle.close()
       throw error
     }
-    return new DiskFile(name, handle)
+    return new DiskFile(name, handle, isBulk)
   })
 }
 
@@ -77,14 +97,16 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-class DiskFile implements LaneFile {
+class DiskFile implements FolderFile {
   readonly #name: string
   readonly #handle: FileHandle
+  readonly #isBulk: boolean
   #closed: Promise<void> | null = null
 
-  constructor(name: string, handle: FileHandle) {
+  constructor(name: string, handle: FileHandle, isBulk: boolean) {
     this.#name = name
     this.#handle = handle
+    this.#isBulk = isBulk
   }
 
   size(): Promise<number> {
@@ -92,8 +114,12 @@ class DiskFile implements LaneFile {
   }
 
   read(offset: number, length: number): Promise<Uint8Array> {
+    return this.readInto(offset, new Uint8Array(length))
+  }
+
+  readInto(offset: number, bytes: Uint8Array): Promise<Uint8Array> {
     return attempt('read', this.#name, async () => {
-      const bytes = new Uint8Array(length)
+      const { length } = bytes
       let filled = 0
       while (filled < length) {
         const { bytesRead } = await this.#handle.read(
@@ -110,6 +136,7 @@ class DiskFile implements LaneFile {
   }
 
   write(offset: number, bytes: Uint8Array): Promise<void> {
+    if (this.#isBulk) return attempt('write', this.#name, () => this.#writeElsewhere(offset, bytes))
     // In place: it only fills the page cache, and the way to another thread and back takes longer than
     // that. What takes time, the sync, is done elsewhere.
     return attempt('write', this.#name, () => {
@@ -120,6 +147,13 @@ class DiskFile implements LaneFile {
       }
       return DONE
     })
+  }
+
+  async #writeElsewhere(offset: number, bytes: Uint8Array): Promise<void> {
+    for (let written = 0; written < bytes.length;) {
+      const left = bytes.length - written
+      written += (await this.#handle.write(bytes, written, left, offset + written)).bytesWritten
+    }
   }
 
   sync(): Promise<void> {

@@ -26,6 +26,7 @@ export interface HomePaths {
   /** LevelDB; whoever has it open owns the home. */
   readonly store: string
   readonly chain: string
+  readonly blobs: string
   readonly logs: string
   /** What processes wrote while nobody was attached. */
   readonly spool: string
@@ -50,6 +51,7 @@ export function homePaths(home: string): HomePaths {
     kernelFile: join(run, 'kernel.json'),
     store: join(home, 'store'),
     chain: join(home, 'chain'),
+    blobs: join(home, 'blobs'),
     logs: join(home, 'logs'),
     spool: join(home, 'spool'),
     work: join(home, 'work'),

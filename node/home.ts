@@ -53,7 +53,7 @@ export interface HomeDeps {
 
 /** What may lie in a home that is not complete yet. */
 const OWN_NAMES =
-  /^(?:(?:version|identity\.key|config\.json)(?:\.new)?|run|store|chain|logs|spool|work|tools)$/
+  /^(?:(?:version|identity\.key|config\.json)(?:\.new)?|run|store|chain|blobs|logs|spool|work|tools)$/
 const DIRECTORY_MODE = 0o700
 const OTHERS = 0o077
 
@@ -85,8 +85,8 @@ export async function openHome(deps: HomeDeps, options: { readonly path: string 
 /** Under the lock: the folders, the key, and last the version (W3). */
 function makeWhole(deps: HomeDeps, paths: HomePaths, store: LevelStore): Home {
   const isNew = formatOf(paths) === null // Again: another kernel may have made it meanwhile.
-  const { run, chain, logs, spool, work, tools } = paths
-  for (const folder of [run, chain, logs, spool, work, tools]) {
+  const { run, chain, blobs, logs, spool, work, tools } = paths
+  for (const folder of [run, chain, blobs, logs, spool, work, tools]) {
     makeFolder(folder)
     tighten(deps.log, folder)
   }

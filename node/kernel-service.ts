@@ -7,6 +7,7 @@ import { resolveNode, resolveProcess } from './resolve.ts'
 import type { Rooms } from './rooms.ts'
 import type { KernelService, Metric } from './service.ts'
 import { agentOperations } from './services/agents.ts'
+import { blobOperations } from './services/blobs.ts'
 import { chainOperations } from './services/chain.ts'
 import { membershipOperations } from './services/membership.ts'
 import { meshOperations, meshStatus } from './services/mesh.ts'
@@ -33,6 +34,7 @@ export function kernelService(rooms: Rooms, host: Host): KernelService {
     ...agentOperations(rooms),
     ...toolOperations(rooms),
     ...secretOperations(rooms),
+    ...blobOperations(rooms),
     ...chainOperations(rooms),
     status: () => status(rooms, host),
     health: () => health(rooms),
@@ -114,6 +116,8 @@ function metrics(rooms: Rooms): readonly Metric[] {
       'Tasks that were submitted here and are kept, by state',
       [...byState].map(([state, value]) => ({ labels: { state }, value }))
     ),
+    gauge('weaver_blob_bytes', 'What blobs take on disk', one(rooms.blobs.usedBytes)),
+    gauge('weaver_blob_budget_bytes', 'What they may take', one(rooms.blobs.budgetBytes)),
     gauge(
       'weaver_chain_height',
       'Blocks held of each lane',

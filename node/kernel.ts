@@ -10,8 +10,8 @@ import { WeaverError } from '../core/index.ts'
 import type { Clock, Entropy, KeyValueStore, Logger, NodeId, Prng, Signer } from '../core/index.ts'
 import { createGate, ownerAndMembers } from '../governance/index.ts'
 import type { Gate } from '../governance/index.ts'
-import { createMesh } from '../mesh/index.ts'
-import type { Mesh, MeshLedger, Network, PulseSource } from '../mesh/index.ts'
+import { Blobs, createMesh } from '../mesh/index.ts'
+import type { BlobDisk, Mesh, MeshLedger, Network, PulseSource } from '../mesh/index.ts'
 import type { Sandbox } from '../sandbox-wasm/index.ts'
 import {
   createExecutor,
@@ -68,6 +68,7 @@ export interface KernelDeps {
   readonly signer: Signer
   readonly store: KeyValueStore
   readonly laneDisk: LaneDisk
+  readonly blobDisk: BlobDisk
   /** A simulation that must run twice the same way: see ChainOptions. */
   readonly isRepeatable?: boolean
   /** Checks chain records on other cores; absent, they are checked on the spot. */
@@ -159,12 +160,13 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
     onEvent: (event) => recorder.agent(event)
   })
   const callTool = toolCaller({ sandbox, gate, ledger })
+  const blobs = nodeBlobs(deps, { options, mesh, gate })
 
   const parts = { self, options, clock, log, startedAt: clock.now(), streamMeter, network, outputs }
   const records = { chain, ledger, gate, events, recorder, sync, witness }
   const meshed = { mesh, directory, pulses, table, remoteAgents: remoteAgents(rpc) }
   const { secrets } = deps
-  const work = { origin, executor, agents, sandbox, callTool, secrets }
+  const work = { origin, executor, agents, sandbox, callTool, secrets, blobs }
   const rooms: Rooms = { ...parts, ...records, ...meshed, ...work }
   serveMembers(rooms)
   connectRooms(rooms)
@@ -272,6 +274,7 @@ function serveMembers(rooms: Rooms): void {
   const { mesh, agents, gate, origin, executor, outputs, options } = rooms
   mesh.serve(rooms.sync.service())
   mesh.serve(rooms.witness.service())
+  mesh.serve(rooms.blobs.service)
   mesh.serve(agentsService({ agents, gate }))
   mesh.serve(toolsService(rooms.callTool))
   mesh.serve(outputService({ outputs, gate, name: options.name }))
@@ -308,6 +311,34 @@ interface SchedulerParts {
   readonly gate: Gate
   readonly ledger: NodeLedger
   readonly directory: Directory
+}
+
+/** Blobs that members get are decided and recorded once for each fetch. */
+function nodeBlobs(
+  deps: KernelDeps,
+  { options, mesh, gate }: Pick<SchedulerParts, 'options' | 'mesh' | 'gate'>
+): Blobs {
+  return new Blobs(
+    {
+      ...deps,
+      disk: deps.blobDisk,
+      log: deps.log.child({ room: 'mesh' }),
+      rpc: mesh.rpc,
+      peers: membersOf(mesh).connectedPeers,
+      gate: {
+        authorizeServe: async (peer, id) => {
+          const principal = { kind: 'member', nodeId: peer } as const
+          await gate.authorize({
+            principal,
+            action: 'blob.get',
+            resource: `blob:${id}`,
+            context: {}
+          })
+        }
+      }
+    },
+    options.blobBudgetBytes === undefined ? {} : { budgetBytes: options.blobBudgetBytes }
+  )
 }
 
 /** Origin and executor know each other: on this node directly, on others by RPC. */
@@ -382,6 +413,7 @@ interface KernelStart extends StartOptions {
 async function startKernel(rooms: Rooms, start: KernelStart): Promise<void> {
   const { self, options, ledger, mesh, clock } = rooms
   const { version, incarnation, resources, labels } = options
+  await rooms.blobs.open()
   const repaired = await openOwnLane(rooms, start)
   await ledger.record([
     ...repaired,
@@ -471,6 +503,7 @@ async function stopKernel(rooms: Rooms, why: string): Promise<void> {
   await flushed(rooms)
   await rooms.witness.stop()
   await rooms.sync.stop()
+  await rooms.blobs.stop()
   await rooms.mesh.stop()
   await rooms.chain.stop()
 }

@@ -2,7 +2,7 @@ import type { Agents } from '../agents/index.ts'
 import type { Chain } from '../chain/index.ts'
 import type { Clock, Logger, Millis, NodeId } from '../core/index.ts'
 import type { Gate } from '../governance/index.ts'
-import type { Mesh, Network } from '../mesh/index.ts'
+import type { Blobs, Mesh, Network } from '../mesh/index.ts'
 import type { Sandbox } from '../sandbox-wasm/index.ts'
 import type { Executor, GpuDevice, Origin } from '../scheduler/index.ts'
 import type { KernelEvent, Labels } from './api/index.ts'
@@ -41,6 +41,8 @@ export interface KernelOptions {
   readonly incarnation: { readonly generation: number; readonly bootId: string }
   /** Set where the owner has asked to repair the own lane before anything else. */
   readonly repair?: RepairWish | null
+  /** What all blobs may take on disk; absent, the mesh's own default. */
+  readonly blobBudgetBytes?: number
 }
 
 /** All rooms of one running kernel, put together: what the control API's operations work on. */
@@ -72,4 +74,5 @@ export interface Rooms {
   readonly witness: Witness
   readonly events: Feed<KernelEvent>
   readonly streamMeter: StreamMeter
+  readonly blobs: Blobs
 }

@@ -11,6 +11,10 @@ import type { FrameChannel } from '../core/index.ts'
 import type {
   Agent,
   AgentSpec,
+  BlobCollected,
+  BlobFetchStep,
+  BlobShelf,
+  BlobStored,
   ChainEntry,
   ChainLogQuery,
   ChainProof,
@@ -95,6 +99,12 @@ export interface AttachedTask {
   readonly outcome: Promise<Task>
 }
 
+/** A blob to be read to its end. */
+export interface BlobBytes {
+  readonly size: number
+  readonly chunks: AsyncIterable<Uint8Array>
+}
+
 /**
  * Calls may overlap. Nothing is retried. When `signal` aborts (the client left or the deadline passed), a
  * call rejects with the signal's reason as soon as it can; what was already durable stays.
@@ -176,6 +186,21 @@ export interface KernelService {
   /** Durable once resolved. Resolves with what there is now. */
   setSecret(name: string, value: Uint8Array): Promise<readonly SecretRow[]>
   removeSecret(name: string): Promise<readonly SecretRow[]>
+  /** The blobs of this node. */
+  blobs(): BlobShelf
+  /** Stores what `chunks` brings. Durable once resolved. */
+  putBlob(
+    chunks: AsyncIterable<Uint8Array>,
+    options: { readonly pinned: boolean },
+    signal: AbortSignal
+  ): Promise<BlobStored>
+  /** Sees to it that a blob is whole here: how far it is; the last item says that it is done. */
+  fetchBlob(blob: string, options: StreamOptions): Promise<AsyncIterable<Streamed<BlobFetchStep>>>
+  /** The bytes of a blob that is whole here, each checked. */
+  readBlob(blob: string): Promise<BlobBytes>
+  pinBlob(blob: string, pinned: boolean): Promise<BlobStored>
+  /** Null: down to the budget. */
+  collectBlobs(bytesMax: number | null): Promise<BlobCollected>
 
   chainStatus(): ChainStatus
   verifyChain(query: ChainVerifyQuery, signal: AbortSignal): Promise<ChainReport>

@@ -34,6 +34,7 @@ export function parseStartArguments(
       gpu: values.gpu ?? null,
       listen: values.listen ?? addressesIn(environment['WEAVER_LISTEN']),
       http: values.http ?? null,
+      blobBudget: values['blob-budget'] ?? null,
       ...(values['no-mdns'] === true ? { mdns: false } : values.mdns === true ? { mdns: true } : {})
     }
   }
@@ -56,6 +57,7 @@ function parsed(args: readonly string[]) {
         name: one,
         gpu: one,
         http: one,
+        'blob-budget': one,
         join: one,
         label: many,
         lifeline: flag,

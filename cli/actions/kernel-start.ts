@@ -45,7 +45,7 @@ function startedText(status: KernelStatus): string {
 }
 
 function flagsOf(args: Args): readonly string[] {
-  const single = ['name', 'gpu', 'http'].flatMap((name) => {
+  const single = ['name', 'gpu', 'http', 'blob-budget'].flatMap((name) => {
     const value = args.text(name)
     return value === null ? [] : [`--${name}=${value}`]
   })

@@ -208,6 +208,52 @@ export class ControlClient {
     return this.#post(`/secrets/${encodeURIComponent(name)}/remove`, null)
   }
 
+  blobs(): Promise<api.BlobShelf> {
+    return this.#get('/blobs')
+  }
+
+  /** Sends what `bytes` brings, as it comes. */
+  putBlob(
+    bytes: AsyncIterable<Uint8Array>,
+    query: { readonly pinned: boolean }
+  ): Promise<api.BlobStored> {
+    return this.#ask({
+      method: 'POST',
+      path: `${PREFIX}/blobs${queryText(query)}`,
+      headers: {},
+      body: bytes,
+      idleMs: LONG_IDLE_MS,
+      signal: null
+    })
+  }
+
+  /** How far it is; the last step says that it is done. */
+  fetchBlob(blob: string): AsyncIterable<StreamItem<api.BlobFetchStep>> {
+    return this.#stream(`/blobs/${encodeURIComponent(blob)}/fetch`, {})
+  }
+
+  /** The bytes of a blob that is whole on this node. */
+  async *readBlob(blob: string): AsyncGenerator<Buffer, void, void> {
+    const answer = await request(this.#socketPath, {
+      method: 'GET',
+      path: `${PREFIX}/blobs/${encodeURIComponent(blob)}/content`,
+      headers: {},
+      body: null,
+      idleMs: LONG_IDLE_MS,
+      signal: null
+    })
+    if (answer.status >= 400) throw errorOf(answer.status, await wholeText(answer.body))
+    yield* answer.body
+  }
+
+  pinBlob(blob: string, pinned: boolean): Promise<api.BlobStored> {
+    return this.#post(`/blobs/${encodeURIComponent(blob)}/pin`, { pinned })
+  }
+
+  collectBlobs(bytesMax: number | null): Promise<api.BlobCollected> {
+    return this.#post('/blobs/collect', { bytesMax }, LONG_IDLE_MS)
+  }
+
   chainStatus(): Promise<api.ChainStatus> {
     return this.#get('/chain/status')
   }

@@ -10,7 +10,8 @@ export interface HttpRequest {
   readonly method: 'GET' | 'POST'
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
-  readonly body: string | null
+  /** JSON, or bytes that are sent as they come. */
+  readonly body: string | AsyncIterable<Uint8Array> | null
   /** Silence on the socket for so long ends the request with `API_TIMED_OUT`. */
   readonly idleMs: number
   readonly signal: AbortSignal | null
@@ -67,6 +68,7 @@ async function exchange(
   if (spec.signal?.aborted === true) onAbort()
   socket.setTimeout(spec.idleMs, () => socket.destroy(silence(spec.idleMs)))
   socket.write(requestText(spec))
+  if (spec.body !== null && typeof spec.body !== 'string') void sendChunks(socket, spec.body)
   try {
     return { socket, reader, head: parseHead(await reader.until('\r\n\r\n', HEAD_BYTES_MAX)) }
   } catch (error) {
@@ -79,11 +81,40 @@ function requestText(spec: HttpRequest): string {
   const lines = [`${spec.method} ${spec.path} HTTP/1.1`, 'host: weaver']
   for (const [name, value] of Object.entries(spec.headers)) lines.push(`${name}: ${value}`)
   if (!('connection' in spec.headers)) lines.push('connection: close')
-  if (spec.body !== null) {
+  if (typeof spec.body === 'string') {
     lines.push('content-type: application/json')
     lines.push(`content-length: ${Buffer.byteLength(spec.body)}`)
+  } else if (spec.body !== null) {
+    lines.push('content-type: application/octet-stream', 'transfer-encoding: chunked')
   }
-  return `${lines.join('\r\n')}\r\n\r\n${spec.body ?? ''}`
+  const text = typeof spec.body === 'string' ? spec.body : ''
+  return `${lines.join('\r\n')}\r\n\r\n${text}`
+}
+
+/** Never rejects: what goes wrong with `bytes` ends the connection, and its reader is told. */
+async function sendChunks(socket: Socket, bytes: AsyncIterable<Uint8Array>): Promise<void> {
+  try {
+    for await (const chunk of bytes) {
+      if (chunk.length === 0) continue
+      socket.write(`${chunk.length.toString(16)}\r\n`)
+      socket.write(chunk)
+      if (!socket.write('\r\n')) await drained(socket)
+      if (socket.destroyed) return // It was answered, or lost: the reader knows.
+    }
+    socket.write('0\r\n\r\n')
+  } catch (error) {
+    socket.destroy(error instanceof Error ? error : new Error(String(error)))
+  }
+}
+
+async function drained(socket: Socket): Promise<void> {
+  if (socket.destroyed) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  socket.once('drain', resolve)
+  socket.once('close', resolve)
+  await promise
+  socket.off('drain', resolve)
+  socket.off('close', resolve)
 }
 
 function parseHead(text: Buffer): Head {

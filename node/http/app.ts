@@ -3,17 +3,19 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { z } from 'zod'
-import { millis, WeaverError } from '../../core/index.ts'
+import { millis, unreachable, WeaverError } from '../../core/index.ts'
 import type { Clock, Logger } from '../../core/index.ts'
 import { apiError, health } from '../api/schemas.ts'
 import type { KernelService } from '../service.ts'
 import { errorAnswer } from './answers.ts'
 import { bodyTooLarge, clientLeft, deadlinePassed, invalidRequest, noSuchRoute } from './errors.ts'
 import { eventStream } from './event-stream.ts'
-import { BODY_BYTES_MAX } from './limits.ts'
+import { downloaded, uploaded } from './bulk.ts'
+import { BODY_BYTES_MAX, REQUEST_TIMEOUT_MS } from './limits.ts'
 import { metricsText } from './metrics-text.ts'
 import type { RawInput, Route } from './route.ts'
 import { agentRoutes } from './routes/agents.ts'
+import { blobRoutes } from './routes/blobs.ts'
 import { chainEntryRoutes, chainRoutes } from './routes/chain.ts'
 import { kernelRoutes } from './routes/kernel.ts'
 import { membershipRoutes } from './routes/membership.ts'
@@ -41,7 +43,7 @@ export function createApp(deps: AppDeps): App {
   for (const route of routes) {
     publish(app, route)
     app.on(route.method.toUpperCase(), honoPath(route.path), (context) =>
-      route.kind === 'answer' ? answer(context, route, deps) : openStream(context, route, deps)
+      serveRoute(context, route, deps)
     )
   }
   serveFixed(app, deps)
@@ -58,6 +60,21 @@ export function createApp(deps: AppDeps): App {
   return (request) => app.fetch(request)
 }
 
+function serveRoute(context: Context, route: Route, deps: AppDeps): Promise<Response> {
+  switch (route.kind) {
+    case 'answer':
+      return answer(context, route, deps)
+    case 'stream':
+      return openStream(context, route, deps)
+    case 'upload':
+      return upload(context, route, deps)
+    case 'download':
+      return download(context, route, deps)
+    default:
+      return unreachable(route)
+  }
+}
+
 export function routesOf(service: KernelService): readonly Route[] {
   return [
     ...kernelRoutes(service),
@@ -67,6 +84,7 @@ export function routesOf(service: KernelService): readonly Route[] {
     ...agentRoutes(service),
     ...toolRoutes(service),
     ...secretRoutes(service),
+    ...blobRoutes(service),
     ...chainRoutes(service),
     ...chainEntryRoutes(service)
   ]
@@ -95,8 +113,17 @@ function serveFixed(app: OpenAPIHono, { service, version }: AppDeps): void {
   })
 }
 
+const BYTES = 'application/octet-stream'
+const CONTENT_TYPES: Readonly<Record<Route['kind'], string>> = {
+  answer: 'application/json',
+  stream: 'text/event-stream',
+  upload: 'application/json',
+  download: BYTES
+}
+const anyBytes = z.string().meta({ format: 'binary' })
+
 function publish(app: OpenAPIHono, route: Route): void {
-  const type = route.kind === 'answer' ? 'application/json' : 'text/event-stream'
+  const type = CONTENT_TYPES[route.kind]
   const hasBody = route.method === 'post' && route.body.def.type !== 'unknown'
   app.openAPIRegistry.registerPath({
     method: route.method,
@@ -106,12 +133,13 @@ function publish(app: OpenAPIHono, route: Route): void {
     request: {
       ...(isObject(route.params) ? { params: route.params } : {}),
       ...(isObject(route.query) ? { query: route.query } : {}),
-      ...(hasBody ? { body: { content: { 'application/json': { schema: route.body } } } } : {})
+      ...(hasBody ? { body: { content: { 'application/json': { schema: route.body } } } } : {}),
+      ...(route.kind === 'upload' ? { body: { content: { [BYTES]: { schema: anyBytes } } } } : {})
     },
     responses: {
       [route.kind === 'answer' ? route.status : 200]: {
-        description: route.kind === 'answer' ? 'Done' : 'One item of the stream',
-        content: { [type]: { schema: route.gives } }
+        description: route.kind === 'stream' ? 'One item of the stream' : 'Done',
+        content: { [type]: { schema: route.kind === 'download' ? anyBytes : route.gives } }
       },
       default: {
         description: 'Not done',
@@ -123,9 +151,11 @@ function publish(app: OpenAPIHono, route: Route): void {
 
 type AnswerRoute = Extract<Route, { readonly kind: 'answer' }>
 type StreamRoute = Extract<Route, { readonly kind: 'stream' }>
+type UploadRoute = Extract<Route, { readonly kind: 'upload' }>
+type DownloadRoute = Extract<Route, { readonly kind: 'download' }>
 
 async function answer(context: Context, route: AnswerRoute, deps: AppDeps): Promise<Response> {
-  const input = await inputOf(context)
+  const input = await inputOf(context, deps.clock)
   const left = context.req.raw.signal
   const result = await within(route.deadlineMs, { clock: deps.clock, left }, (signal) =>
     route.call(input, signal)
@@ -140,7 +170,7 @@ async function openStream(
   route: StreamRoute,
   { clock, log, slots }: AppDeps
 ): Promise<Response> {
-  const input = await inputOf(context)
+  const input = await inputOf(context, clock)
   const { abort, free } = slots.take()
   const { signal } = abort
   const left = context.req.raw.signal
@@ -166,16 +196,30 @@ async function openStream(
   }
 }
 
-async function inputOf(context: Context): Promise<RawInput> {
+async function upload(context: Context, route: UploadRoute, deps: AppDeps): Promise<Response> {
+  const input = { params: context.req.param(), query: context.req.query(), body: null }
+  const result = await uploaded(context.req.raw, deps, (chunks, signal) =>
+    route.take(input, chunks, signal)
+  )
+  return Response.json(result)
+}
+
+async function download(context: Context, route: DownloadRoute, deps: AppDeps): Promise<Response> {
+  const input = { params: context.req.param(), query: context.req.query(), body: null }
+  return downloaded(await route.read(input), deps, context.req.raw.signal)
+}
+
+async function inputOf(context: Context, clock: Clock): Promise<RawInput> {
   return {
     params: context.req.param(),
     query: context.req.query(),
-    body: context.req.method === 'POST' ? await bodyOf(context) : null
+    body: context.req.method === 'POST' ? await bodyOf(context, clock) : null
   }
 }
 
-async function bodyOf(context: Context): Promise<unknown> {
-  const text = await limitedText(context.req.raw)
+async function bodyOf(context: Context, clock: Clock): Promise<unknown> {
+  const left = context.req.raw.signal
+  const text = await within(REQUEST_TIMEOUT_MS, { clock, left }, () => limitedText(context.req.raw))
   if (text === '') return null
   try {
     const value: unknown = JSON.parse(text)

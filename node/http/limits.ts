@@ -7,6 +7,8 @@ export const HEAD_BYTES_MAX: number = 16 * 1024
 /** Milliseconds to send a request's head, and the whole request. Against slow-loris on TCP. */
 export const HEAD_TIMEOUT_MS: number = 10_000
 export const REQUEST_TIMEOUT_MS: number = 30_000
+/** Milliseconds that a body of any size may stand still. */
+export const BULK_IDLE_MS: number = 30_000
 /** Milliseconds from the upgrade to the first whole frame. */
 export const SUBMISSION_TIMEOUT_MS: number = 10_000
 /** Milliseconds that an idle connection may wait for its next request. */

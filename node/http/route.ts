@@ -3,7 +3,7 @@
 
 import { z } from 'zod'
 import { LONG_REQUEST_DEADLINE_MS, REQUEST_DEADLINE_MS } from '../api/limits.ts'
-import type { Streamed } from '../service.ts'
+import type { BlobBytes, Streamed } from '../service.ts'
 import { invalidRequest } from './errors.ts'
 
 export interface Input<Params, Query, Body> {
@@ -61,6 +61,22 @@ export interface StreamSpec<Params, Query, Item> extends Shape<Params, Query, un
   ) => AsyncIterable<Streamed<Item>> | Promise<AsyncIterable<Streamed<Item>>>
 }
 
+export interface UploadSpec<Params, Query, Result> extends Shape<Params, Query, unknown, Result> {
+  /** Reads `chunks` to their end, or throws. */
+  readonly take: (
+    input: Input<Params, Query, unknown>,
+    chunks: AsyncIterable<Uint8Array>,
+    signal: AbortSignal
+  ) => Promise<Result>
+}
+
+export interface DownloadSpec<Params, Query> extends Omit<
+  Shape<Params, Query, unknown, never>,
+  'gives'
+> {
+  readonly read: (input: Input<Params, Query, unknown>) => Promise<BlobBytes>
+}
+
 type Published = Shape<unknown, unknown, unknown, unknown>
 
 export type Route = Published &
@@ -78,6 +94,15 @@ export type Route = Published &
           options: StreamOptions
         ) => Promise<AsyncIterable<Streamed<unknown>>>
       }
+    | {
+        readonly kind: 'upload'
+        readonly take: (
+          input: RawInput,
+          chunks: AsyncIterable<Uint8Array>,
+          signal: AbortSignal
+        ) => Promise<unknown>
+      }
+    | { readonly kind: 'download'; readonly read: (input: RawInput) => Promise<BlobBytes> }
   )
 
 export function answerRoute<Params, Query, Body, Result>(
@@ -100,8 +125,25 @@ export function streamRoute<Params, Query, Item>(spec: StreamSpec<Params, Query,
   }
 }
 
+export function uploadRoute<Params, Query, Result>(spec: UploadSpec<Params, Query, Result>): Route {
+  return {
+    ...spec,
+    kind: 'upload',
+    take: async (raw, chunks, signal) => spec.take(checked(spec, raw), chunks, signal)
+  }
+}
+
+export function downloadRoute<Params, Query>(spec: DownloadSpec<Params, Query>): Route {
+  return {
+    ...spec,
+    gives: z.unknown(),
+    kind: 'download',
+    read: async (raw) => spec.read(checked(spec, raw))
+  }
+}
+
 function checked<Params, Query, Body>(
-  spec: Shape<Params, Query, Body, unknown>,
+  spec: Pick<Shape<Params, Query, Body, unknown>, 'params' | 'query' | 'body'>,
   raw: RawInput
 ): Input<Params, Query, Body> {
   return {

@@ -22,7 +22,6 @@ import {
   HEAD_BYTES_MAX,
   HEAD_TIMEOUT_MS,
   KEEP_ALIVE_MS,
-  REQUEST_TIMEOUT_MS,
   SOCKET_PATH_BYTES_MAX,
   STOP_GRACE_MS
 } from './limits.ts'
@@ -131,7 +130,7 @@ export class HttpServer {
       {
         maxHeaderSize: HEAD_BYTES_MAX,
         headersTimeout: HEAD_TIMEOUT_MS,
-        requestTimeout: REQUEST_TIMEOUT_MS,
+        requestTimeout: 0, // A blob may take hours: bodies are timed where they are read.
         keepAliveTimeout: KEEP_ALIVE_MS,
         shouldUpgradeCallback: (request) => request.headers.upgrade === 'weft-io'
       },

@@ -35,6 +35,7 @@ import type {
   TaskSubmission,
   Tool
 } from '../../node/api/index.ts'
+import { FakeBlobs } from './kernel-blobs.ts'
 import type {
   AttachedTask,
   FollowOptions,
@@ -164,7 +165,7 @@ export interface Caller {
   send(frame: IoFrame): Promise<void>
 }
 
-export class FakeKernelService implements KernelService {
+export class FakeKernelService extends FakeBlobs implements KernelService {
   /** The operations that were called, with what they were given. */
   readonly calls: [name: string, ...args: unknown[]][] = []
   /** Thrown by the next operation, once. */

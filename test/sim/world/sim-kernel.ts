@@ -40,6 +40,7 @@ export class WholeKernel implements SimKernel {
 
   static async start(ports: NodePorts, shape: KernelShape): Promise<WholeKernel> {
     const { clock, prng, entropy, log, signer, store, disk, network, processes, name } = ports
+    const { blobDisk } = ports
     const generation = await count(store, 'sim/generation')
     const kernel = await createKernel(
       {
@@ -51,6 +52,7 @@ export class WholeKernel implements SimKernel {
         store,
         network,
         laneDisk: disk,
+        blobDisk,
         isRepeatable: true,
         pids: createPids({ store }),
         agentProcesses: processes,

@@ -10,7 +10,8 @@ import { createHash } from 'node:crypto'
 import { signerFromSeed, SEED_BYTES } from '../../../core/index.ts'
 import type { Clock, Entropy, KeyValueStore, Logger, Prng, Signer } from '../../../core/index.ts'
 import type { LaneDisk } from '../../../chain/ports.ts'
-import type { Network } from '../../../mesh/ports.ts'
+import type { BlobDisk, Network } from '../../../mesh/ports.ts'
+import { blobDisk } from '../../../node/blob-disk.ts'
 import type { ProcessHost } from '../../../scheduler/ports.ts'
 import { CapturedLog } from './captured-log.ts'
 import { describeFault, drawQuality } from './faults.ts'
@@ -40,6 +41,7 @@ export interface NodePorts {
   readonly log: Logger
   readonly network: Network
   readonly disk: LaneDisk
+  readonly blobDisk: BlobDisk
   readonly store: KeyValueStore
   readonly processes: ProcessHost
   /** To be called when this kernel cannot go on: its machine then starts a new one. */
@@ -55,6 +57,7 @@ export interface Machine<K extends SimKernel> {
   readonly name: string
   readonly signer: Signer
   readonly disk: SimDisk
+  readonly blobDisk: SimDisk
   readonly store: SimStore
   readonly storage: StorageTiming
   readonly clockFaults: ClockFaults
@@ -245,8 +248,12 @@ export class World<K extends SimKernel> {
       // Their ML-DSA signatures are never the same twice: see SimNetwork.delivered.
       this.trace.add(line, file.includes('.checkpoint') ? undefined : bytes.subarray(-256))
     })
+    const blobFiles = new SimDisk(storage, (file, bytes) => {
+      this.trace.add(`${this.clock.now().toFixed(3)} ${name} synced ${file} ${bytes.length}`)
+    })
     const store = new SimStore(storage)
-    return { name, signer, disk, store, storage, clockFaults, life: null, kernel: null, lives: 0 }
+    const parts = { name, signer, disk, blobDisk: blobFiles, store, storage, clockFaults }
+    return { ...parts, life: null, kernel: null, lives: 0 }
   }
 
   async #run(machine: Machine<K>, life: Life): Promise<void> {
@@ -270,6 +277,7 @@ export class World<K extends SimKernel> {
       log: this.log.logger(name, life),
       network: this.network.attach(signer.nodeId, life),
       disk: machine.disk.attach(life),
+      blobDisk: blobDisk(machine.blobDisk.attach(life)),
       store: machine.store.attach(life),
       processes: new SimProcessHost(
         { clock: this.clock, life, onEffect: (effect) => this.#took(effect) },

@@ -27,6 +27,7 @@ function bench(policy: Policy = ownerAndMembers): {
 
 /** Every key that any action needs. */
 const everything = {
+  pinned: true,
   change: 'set',
   argv: ['x'],
   cwd: null,
@@ -205,6 +206,7 @@ describe('governance/policy', () => {
   const shared: readonly Action[] = [
     'agent.spawn',
     'agent.stop',
+    'blob.get',
     'process.attach',
     'process.signal',
     'process.spawn',

@@ -14,7 +14,8 @@ describe('node/start-arguments', () => {
       labels: ['a=b', 'c=d'],
       gpu: null,
       listen: null,
-      http: null
+      http: null,
+      blobBudget: null
     })
   })
 

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { routesOf } from '../../../../node/http/app.ts'
 import { statusOf } from '../../../../node/http/answers.ts'
 import { WeaverError } from '../../../../core/index.ts'
+import { BLOB } from '../../../doubles/kernel-blobs.ts'
 import { FakeKernelService, ENTRY, TASK_ID } from '../../../doubles/kernel-service.ts'
 import { ask, startFixture } from './fixture.ts'
 
@@ -17,7 +18,8 @@ const PARAMS: Readonly<Record<string, string>> = {
   process: 'ticker',
   node: 'server',
   name: 'hash',
-  id: TASK_ID
+  id: TASK_ID,
+  blob: BLOB.id
 }
 const BODIES: Readonly<Record<string, unknown>> = {
   '/api/v1/mesh/invites': {},
@@ -27,6 +29,8 @@ const BODIES: Readonly<Record<string, unknown>> = {
   '/api/v1/mesh/leave': {},
   '/api/v1/nodes/{node}/role': { role: 'admin' },
   '/api/v1/chain/redact': { entry: ENTRY.entry, reason: 'a name' },
+  '/api/v1/blobs/{blob}/pin': { pinned: true },
+  '/api/v1/blobs/collect': { bytesMax: null },
   '/api/v1/tasks': { command: ['true'] },
   '/api/v1/agents': { runtime: 'custom', name: 'ticker' },
   '/api/v1/secrets/{name}': { base64: 'czNjcmV0LXZhbHVl' },
