@@ -13,7 +13,7 @@ export { WeaverError, invariant, unreachable } from './errors.ts'
 export type { Retry, WeaverErrorOptions } from './errors.ts'
 export { channelPair, FrameQueue } from './frame-channel.ts'
 export type { FrameChannel } from './frame-channel.ts'
-export { areGrantsWithin, formatGrant, isGrantWithin, parseGrant } from './grant.ts'
+export { areGrantsWithin, formatGrant, isGrantWithin, isPathWithin, parseGrant } from './grant.ts'
 export type { Grant } from './grant.ts'
 export { domainPrefix, HASH_BYTES, shake256 } from './hash.ts'
 export {

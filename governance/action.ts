@@ -15,12 +15,21 @@ export interface ActionRule {
 export type Action =
   | 'agent.spawn'
   | 'agent.stop'
+  | 'approval.decide'
   | 'blob.collect'
   | 'blob.get'
   | 'blob.pin'
   | 'blob.put'
   | 'chain.redact'
+  | 'delegate.use'
+  | 'env.pass'
+  | 'exec.use'
+  | 'fs.read'
+  | 'fs.write'
+  | 'ipc.send'
   | 'kernel.stop'
+  | 'memory.read'
+  | 'memory.write'
   | 'mesh.admit'
   | 'mesh.approve'
   | 'mesh.evict'
@@ -29,23 +38,37 @@ export type Action =
   | 'mesh.leave'
   | 'mesh.role'
   | 'mesh.signatures'
+  | 'net.connect'
+  | 'policy.apply'
   | 'process.attach'
+  | 'process.exec'
   | 'process.signal'
   | 'process.spawn'
+  | 'process.uncontained'
+  | 'secret.read'
   | 'secret.write'
+  | 'spawn.use'
   | 'task.accept'
   | 'task.cancel'
   | 'task.signal'
   | 'task.submit'
   | 'tool.call'
+  | 'tool.use'
+
+const START: readonly string[] = ['argv', 'cwd', 'envNames']
 
 export const ACTIONS: Readonly<Record<Action, ActionRule>> = {
   'agent.spawn': {
     what: 'spawn an agent',
     resource: 'agent:<name>',
-    needs: ['argv', 'cwd', 'envNames']
+    needs: START
   },
   'agent.stop': { what: 'stop an agent', resource: 'agent:<name>', needs: [] },
+  'approval.decide': {
+    what: 'decide an approval',
+    resource: 'approval:<number>@<node name>',
+    needs: ['action', 'requester', 'isOwnRequest']
+  },
   'blob.collect': {
     what: 'remove blobs that are not pinned',
     resource: 'node:<NodeId>',
@@ -57,6 +80,20 @@ export const ACTIONS: Readonly<Record<Action, ActionRule>> = {
   'chain.redact': {
     what: 'redact a chain entry',
     resource: 'entry:<entry id>',
+    needs: []
+  },
+  'delegate.use': { what: 'hand on work', resource: 'delegate:<what>', needs: [] },
+  'env.pass': {
+    what: 'see a variable of the environment',
+    resource: 'variable:<NAME>',
+    needs: []
+  },
+  'exec.use': { what: 'ask for a program to be run', resource: 'program:<name>', needs: [] },
+  'fs.read': { what: 'read files', resource: 'path:<normalised absolute path>', needs: [] },
+  'fs.write': { what: 'write files', resource: 'path:<normalised absolute path>', needs: [] },
+  'ipc.send': {
+    what: 'send a message to a process',
+    resource: 'agent:<name> or process:<gpid>',
     needs: []
   },
   'kernel.stop': { what: 'stop the kernel', resource: 'node:<NodeId>', needs: [] },
@@ -76,7 +113,24 @@ export const ACTIONS: Readonly<Record<Action, ActionRule>> = {
     resource: 'mesh:<MeshId>',
     needs: ['signatures']
   },
+  'memory.read': { what: 'read shared memory', resource: 'memory:<key>', needs: [] },
+  'memory.write': { what: 'change shared memory', resource: 'memory:<key>', needs: [] },
+  'net.connect': {
+    what: 'connect to a host',
+    resource: 'host:<host>:<port>, the port * for any',
+    needs: []
+  },
+  'policy.apply': {
+    what: 'change policy',
+    resource: 'policy:home or policy:mesh',
+    needs: ['digest']
+  },
   'process.attach': { what: 'attach to a process', resource: 'process:<gpid>', needs: [] },
+  'process.exec': {
+    what: 'run a command',
+    resource: 'process:<gpid> or agent:<name>, that asks for it',
+    needs: START
+  },
   'process.signal': {
     what: 'signal a process',
     resource: 'process:<gpid>',
@@ -85,26 +139,34 @@ export const ACTIONS: Readonly<Record<Action, ActionRule>> = {
   'process.spawn': {
     what: 'start a process',
     resource: 'process:<gpid>',
-    needs: ['argv', 'cwd', 'envNames']
+    needs: START
   },
+  'process.uncontained': {
+    what: 'start a process without containment',
+    resource: 'what the process is started for: task:<TaskId>, agent:<name>, tool:<name>',
+    needs: []
+  },
+  'secret.read': { what: 'be given a secret', resource: 'secret:<name>', needs: [] },
   'secret.write': {
     what: 'change a secret',
     resource: 'secret:<name>',
     needs: ['change']
   },
+  'spawn.use': { what: 'start processes of its own', resource: 'spawn:any', needs: [] },
   'task.accept': {
     what: 'run a task on this node',
     resource: 'task:<TaskId>',
-    needs: ['argv', 'cwd', 'envNames', 'epoch']
+    needs: [...START, 'epoch']
   },
   'task.cancel': { what: 'cancel a task', resource: 'task:<TaskId>', needs: [] },
   'task.signal': { what: 'signal a task', resource: 'task:<TaskId>', needs: ['signal'] },
   'task.submit': {
     what: 'delegate a task',
     resource: 'task:<TaskId>',
-    needs: ['argv', 'cwd', 'envNames']
+    needs: START
   },
-  'tool.call': { what: 'call a tool', resource: 'tool:<name>', needs: [] }
+  'tool.call': { what: 'call a tool', resource: 'tool:<name>', needs: [] },
+  'tool.use': { what: 'be given a tool', resource: 'tool:<name>', needs: [] }
 }
 
 export function isAction(text: string): text is Action {

@@ -5,18 +5,24 @@
 //   G2. Whatever is not plainly allowed is denied: unknown action, unknown principal, a request that says
 //       half of what it must, a policy that throws or answers nonsense, a lane that cannot be written.
 //   G3. A denial is recorded too, and nothing that was to be recorded with the act.
+//   G4. Of requests that are decided together, all are allowed or none is.
+//   G5. What needs an approval happens only with one for exactly what this machine sees at the last moment,
+//       taken once, and only if the policy still asks no more than that.
 
 import type { Cbor } from '../core/index.ts'
 import { ACTIONS, isAction } from './action.ts'
-import { DeniedError, UnrecordedError } from './errors.ts'
+import { ApprovalPendingError, DeniedError, UnrecordedError } from './errors.ts'
+import { REQUESTS_MAX } from './limits.ts'
 import type { Decision, Policy } from './policy.ts'
-import type { EntryDraft, EntryRef, GateLedger } from './ports.ts'
+import type { ApprovalDesk, ApprovalOutcome, EntryDraft, EntryRef, GateLedger } from './ports.ts'
 import { decisionEntry } from './record.ts'
 import type { GateRequest } from './request.ts'
 
 export interface GateDeps {
   readonly ledger: GateLedger
   readonly policy: Policy
+  /** Absent: what needs an approval is denied. */
+  readonly approvals?: ApprovalDesk
 }
 
 /** Nothing to set yet. */
@@ -31,39 +37,219 @@ export interface Permit {
   readonly entries: readonly EntryRef[]
 }
 
+/** Several acts may start. */
+export interface Permits {
+  /** One for each request, in order. */
+  readonly decisions: readonly { readonly rule: string; readonly decision: EntryRef }[]
+  /** One for each further entry, in order. */
+  readonly entries: readonly EntryRef[]
+  /** The approval that it was allowed by, where the policy asked for one. */
+  readonly approval: string | null
+}
+
+/** A caller that can wait until somebody has decided. */
+export interface Waiting {
+  /** Told once how to approve. Never throws. */
+  note(text: string): void
+  /** Aborted when the caller has gone: the approval is then cancelled, and the act denied. */
+  readonly signal: AbortSignal
+}
+
 /**
- * Both methods resolve only for an act that is allowed, after the record is durable; nothing is retried;
- * calls may overlap.
+ * All methods resolve only for acts that are allowed, after the record is durable; nothing is retried;
+ * calls may overlap. Where the policy asks for an approval, a caller that waits gets its answer, and any
+ * other is refused for now: asked again after the approval, the same act is allowed, once.
  * @throws WeaverError `GOVERNANCE_DENIED` with rule, ask and hint in `detail`; `GOVERNANCE_UNRECORDED`
- * when the lane cannot be written: what of it was recorded is then unknown.
+ * when the lane cannot be written: what of it was recorded is then unknown; `GOVERNANCE_APPROVAL_PENDING`
+ * and `GOVERNANCE_APPROVALS_FULL` (later), where the caller does not wait.
  */
 export interface Gate {
-  authorize(request: GateRequest): Promise<Permit>
+  authorize(request: GateRequest, waiting?: Waiting): Promise<Permit>
   /** Puts the decision and `more` into one durable append. A denial records the decision alone. */
-  authorizeWith(request: GateRequest, more: readonly EntryDraft[]): Promise<Permit>
+  authorizeWith(
+    request: GateRequest,
+    more: readonly EntryDraft[],
+    waiting?: Waiting
+  ): Promise<Permit>
+  /** Decides all before anything starts, in one durable append: a spawn with its grants (G4). */
+  authorizeAll(
+    requests: readonly [GateRequest, ...GateRequest[]],
+    more?: readonly EntryDraft[],
+    waiting?: Waiting
+  ): Promise<Permits>
 }
+
+type Requests = readonly [GateRequest, ...GateRequest[]]
 
 export function createGate(deps: GateDeps, _options: GateOptions = {}): Gate {
-  const authorizeWith = async (
-    request: GateRequest,
-    more: readonly EntryDraft[]
-  ): Promise<Permit> => {
-    const decision = decide(deps.policy, request)
-    const isAllowed = decision.verdict === 'allow'
-    const entry = entryOf(request, decision)
-    const refs = await recorded(deps.ledger, request, isAllowed ? [entry, ...more] : [entry])
-    // From here the decision is durable (G1).
-    if (!isAllowed) throw new DeniedError(request, decision)
-    const [first, ...entries] = refs
-    if (first === undefined || entries.length !== more.length) {
-      throw new UnrecordedError(request, 'the ledger answered with too few references')
-    }
-    return { rule: decision.rule, decision: first, entries }
+  const gate = new TheGate(deps)
+  const authorizeWith: Gate['authorizeWith'] = async (request, more, waiting) => {
+    const { decisions, entries } = await gate.authorizeAll([request], more, waiting)
+    const [first] = decisions
+    if (first === undefined) throw new UnrecordedError(request, 'there is no decision')
+    return { ...first, entries }
   }
-  return { authorize: (request) => authorizeWith(request, []), authorizeWith }
+  return {
+    authorize: (request, waiting) => authorizeWith(request, [], waiting),
+    authorizeWith,
+    authorizeAll: (requests, more = [], waiting) => gate.authorizeAll(requests, more, waiting)
+  }
 }
 
-const PRINCIPALS: ReadonlySet<string> = new Set(['owner', 'member', 'stranger', 'process'])
+class TheGate {
+  readonly #deps: GateDeps
+
+  constructor(deps: GateDeps) {
+    this.#deps = deps
+  }
+
+  async authorizeAll(
+    requests: Requests,
+    more: readonly EntryDraft[],
+    waiting: Waiting | undefined
+  ): Promise<Permits> {
+    const decisions = await this.#decideAll(requests)
+    await this.#refuseDenied(requests, decisions)
+    const asking = decisions.find(({ verdict }) => verdict === 'ask')
+    if (asking === undefined) return this.#permits(requests, { decisions, more, approval: null })
+    const approval = await this.#approval(requests, decisions, waiting)
+    // Minutes may have passed: the policy of now has the last word, and still no other rule may be in the way.
+    const again = await this.#decideAll(requests)
+    await this.#refuseDenied(requests, again)
+    return this.#permits(requests, { decisions: again, more, approval })
+  }
+
+  async #decideAll(requests: Requests): Promise<readonly Decision[]> {
+    const { policy } = this.#deps
+    const failure = await readiness(policy)
+    if (failure !== null) return requests.map(() => failure)
+    if (requests.length > REQUESTS_MAX) {
+      const hint = `ask for at most ${REQUESTS_MAX} things at once`
+      return requests.map(() => denied('gate.too-many-requests', hint))
+    }
+    return requests.map((request) => decide(policy, request))
+  }
+
+  /** @throws WeaverError `GOVERNANCE_DENIED` after everything that was decided is durable (G3, G4) */
+  async #refuseDenied(requests: Requests, decisions: readonly Decision[]): Promise<void> {
+    const place = decisions.findIndex(({ verdict }) => verdict === 'deny')
+    const decision = decisions[place]
+    if (decision === undefined) return
+    await this.#record(requests[0], entriesOf(requests, decisions, null))
+    throw new DeniedError(requests[place] ?? requests[0], decision)
+  }
+
+  async #permits(
+    requests: Requests,
+    {
+      decisions,
+      more,
+      approval
+    }: {
+      readonly decisions: readonly Decision[]
+      readonly more: readonly EntryDraft[]
+      readonly approval: string | null
+    }
+  ): Promise<Permits> {
+    const allowed = decisions.map(
+      (decision) => ({ ...decision, verdict: 'allow', hint: '' }) as const
+    )
+    const drafts = [...entriesOf(requests, allowed, approval), ...more]
+    const refs = await this.#record(requests[0], drafts)
+    // From here the decisions are durable (G1).
+    if (refs.length !== drafts.length) {
+      throw new UnrecordedError(requests[0], 'the ledger answered with too few references')
+    }
+    return {
+      decisions: allowed.flatMap(({ rule }, place) => {
+        const decision = refs[place]
+        return decision === undefined ? [] : [{ rule, decision }]
+      }),
+      entries: refs.slice(requests.length),
+      approval
+    }
+  }
+
+  /** Resolves with the approval that was taken for exactly this (G5). */
+  async #approval(
+    requests: Requests,
+    decisions: readonly Decision[],
+    waiting: Waiting | undefined
+  ): Promise<string> {
+    const desk = this.#deps.approvals
+    const asking = decisions.find(({ verdict }) => verdict === 'ask') ?? decisions[0]
+    const refuse = async (rule: string, hint: string): Promise<never> => {
+      const all = decisions.map((each) => (each.verdict === 'ask' ? denied(rule, hint) : each))
+      await this.#refuseDenied(requests, all)
+      throw new DeniedError(requests[0], denied(rule, hint))
+    }
+    if (desk === undefined) return refuse('approval.nobody-here', 'this kernel takes no approvals')
+    const seen = await desk.see(requests).catch((error: unknown) => String(error))
+    if (typeof seen === 'string') return refuse('approval.unseen', seen)
+    const given = desk.take(seen)
+    if (given !== null) return given.reference
+    const opened = desk.open(requests, seen, asking?.hint ?? '')
+    if (opened.entry !== null) {
+      try {
+        await this.#record(requests[0], [...entriesOf(requests, decisions, null), opened.entry])
+      } catch (error) {
+        desk.drop(opened.number)
+        throw error
+      }
+    }
+    const { reference } = opened
+    if (waiting === undefined) throw new ApprovalPendingError(requests[0], reference)
+    waiting.note(`waiting for approval ${reference}: weaver approvals approve ${reference}`)
+    const outcome = await desk.outcome(opened.number, waiting.signal)
+    if (outcome !== 'approved')
+      return refuse(`approval.${outcome}`, outcomeHint(outcome, reference))
+    const last = await desk.see(requests).catch((error: unknown) => String(error))
+    if (typeof last === 'string') return refuse('approval.unseen', last)
+    const taken = desk.take(last)
+    if (taken !== null) return taken.reference
+    return refuse(
+      'approval.changed',
+      'what would run is not what was approved: something of it has changed since. Ask again'
+    )
+  }
+
+  async #record(request: GateRequest, drafts: readonly EntryDraft[]): Promise<readonly EntryRef[]> {
+    try {
+      return await this.#deps.ledger.record(drafts)
+    } catch (error) {
+      throw new UnrecordedError(request, error)
+    }
+  }
+}
+
+function outcomeHint(outcome: ApprovalOutcome, reference: string): string {
+  switch (outcome) {
+    case 'denied':
+      return `weaver approvals show ${reference} says who denied it`
+    case 'expired':
+      return 'nobody decided in time: ask again'
+    case 'cancelled':
+      return 'whoever asked has gone: ask again'
+    case 'approved':
+    default:
+      return ''
+  }
+}
+
+/** An engine that cannot be loaded denies everything (G2). */
+async function readiness(policy: Policy): Promise<Decision | null> {
+  if (policy.ready === undefined) return null
+  try {
+    await policy.ready()
+    return null
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    return denied('gate.policy-unavailable', `mend this first: ${why}`)
+  }
+}
+
+const PRINCIPALS: ReadonlySet<string> = new Set(['owner', 'member', 'stranger', 'process', 'agent'])
+const VERDICTS: ReadonlySet<string> = new Set(['allow', 'deny', 'ask'])
 
 /** Total: never throws, and denies what it does not understand (G2). */
 function decide(policy: Policy, request: GateRequest): Decision {
@@ -82,8 +268,7 @@ function decide(policy: Policy, request: GateRequest): Decision {
   }
   try {
     const decision = policy.decide(request)
-    const isKnown = decision.verdict === 'allow' || decision.verdict === 'deny'
-    if (isKnown && decision.rule !== '') return decision
+    if (VERDICTS.has(decision.verdict) && decision.rule !== '') return decision
     return denied('gate.policy-error', 'the policy gave no usable answer: mend it')
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
@@ -95,24 +280,23 @@ function denied(rule: string, hint: string): Decision {
   return { verdict: 'deny', rule, hint }
 }
 
-/** A request that cannot even be encoded is still recorded, without its context. */
-function entryOf(request: GateRequest, decision: Decision): EntryDraft {
-  try {
-    return decisionEntry(request, decision)
-  } catch {
-    const context: Record<string, Cbor> = {}
-    return decisionEntry({ ...request, context }, decision)
-  }
+function entriesOf(
+  requests: Requests,
+  decisions: readonly Decision[],
+  approval: string | null
+): readonly EntryDraft[] {
+  return requests.flatMap((request, place) => {
+    const decision = decisions[place]
+    return decision === undefined ? [] : [entryOf(request, decision, approval)]
+  })
 }
 
-async function recorded(
-  ledger: GateLedger,
-  request: GateRequest,
-  drafts: readonly EntryDraft[]
-): Promise<readonly EntryRef[]> {
+/** A request that cannot even be encoded is still recorded, without its context. */
+function entryOf(request: GateRequest, decision: Decision, approval: string | null): EntryDraft {
   try {
-    return await ledger.record(drafts)
-  } catch (error) {
-    throw new UnrecordedError(request, error)
+    return decisionEntry(request, decision, approval)
+  } catch {
+    const context: Record<string, Cbor> = {}
+    return decisionEntry({ ...request, context }, decision, approval)
   }
 }

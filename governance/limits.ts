@@ -1,5 +1,8 @@
 // Every bound of this room. A decision goes into one chain entry, whose payload has 64 KiB.
 
+import { millis } from '../core/index.ts'
+import type { Millis } from '../core/index.ts'
+
 /** Bytes of a request's context as recorded; beyond it only its size and digest are. */
 export const CONTEXT_BYTES_MAX: number = 16 * 1024
 /** Keys of a context. */
@@ -12,6 +15,29 @@ export const ITEMS_MAX = 256
 export const DEPTH_MAX = 4
 /** Characters of a resource; it is also the subject of an entry, which chain/ bounds at 200 bytes. */
 export const RESOURCE_LENGTH_MAX = 160
-/** Characters of a rule's id and of a hint. */
-export const RULE_LENGTH_MAX = 64
-export const HINT_LENGTH_MAX = 300
+/** Characters of a rule's id and of a hint: a hint may hold a whole policy of one line. */
+export const RULE_LENGTH_MAX = 96
+export const HINT_LENGTH_MAX = 600
+/** Requests decided together: a spawn, and the 128 grants that core/ allows it. */
+export const REQUESTS_MAX = 160
+
+/** Bytes of all policies of one source (home or mesh). 1,000 policies of 250 bytes. */
+export const POLICY_BYTES_MAX: number = 256 * 1024
+/** Policies of one source. At 1,000 that all fit one request, a decision takes about 2 ms. */
+export const POLICIES_MAX = 2000
+/** Bytes of one policy, and brackets inside each other in it: the engine's parser recurses. */
+export const POLICY_LENGTH_MAX: number = 16 * 1024
+export const POLICY_DEPTH_MAX = 64
+/** Characters of a policy's `@id`. */
+export const POLICY_ID_LENGTH_MAX = 64
+/** Bytes of arguments that a decision looks at; a longer command is denied. As much as a task may have. */
+export const ARGUMENTS_BYTES_MAX: number = 160 * 1024
+/** Folders above a path that a policy may name. */
+export const PATH_DEPTH_MAX = 128
+/**
+ * A decision that took longer than this is a denial. It takes 0.1 to 2 ms; Cedar has no loops, so a decision
+ * ends by itself, but a machine or a policy set that is this slow cannot be trusted with the event loop.
+ */
+export const DECISION_TIME_MAX_MS: Millis = millis(250)
+/** Sets of policies kept ready, one per action and kind of principal. The actions and kinds there are. */
+export const SLICES_MAX = 512

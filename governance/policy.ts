@@ -1,21 +1,28 @@
-// The first policy: the owner of this home may, members may share work, nobody else may anything.
-// Policies of the user's own come later and implement the same `Policy`.
+// What a policy answers, and the plainest policy there is: the one that base.cedar says in Cedar, for kernels
+// without the engine (the simulator, unit tests).
 
 import { unreachable } from '../core/index.ts'
 import type { Action } from './action.ts'
 import type { GateRequest } from './request.ts'
 
 export interface Decision {
-  readonly verdict: 'allow' | 'deny'
+  /** `ask`: an approval, and nothing else, would allow it. */
+  readonly verdict: 'allow' | 'deny' | 'ask'
   /** The rule that decided, `policy.rule-name`: stable, so that records can be searched for it. */
   readonly rule: string
   /** How a denied act could be granted: one sentence or command for people. Empty when allowed. */
   readonly hint: string
+  /** Every rule that had a part in it, where there was more than one. */
+  readonly rules?: readonly string[]
+  /** What went wrong while deciding; then the verdict is `deny`. */
+  readonly errors?: readonly string[]
 }
 
-/** Decides. Pure: no I/O, no clock; equal requests get equal decisions. A throw is a denial. */
+/** Decides. No I/O; equal requests under equal facts get equal decisions. A throw is a denial. */
 export interface Policy {
   decide(request: GateRequest): Decision
+  /** Awaited before each decision: an engine that is loaded late. A rejection is a denial. */
+  ready?(): Promise<void>
 }
 
 /** What members may do here: delegate work both ways, call tools, and keep agents. */
@@ -29,7 +36,8 @@ const MEMBER_ACTIONS: ReadonlySet<Action> = new Set<Action>([
   'task.accept',
   'task.cancel',
   'task.signal',
-  'tool.call'
+  'tool.call',
+  'tool.use'
 ])
 
 export const ownerAndMembers: Policy = {
@@ -46,6 +54,7 @@ export const ownerAndMembers: Policy = {
           rule: 'first.members-share-work-only',
           hint: 'do it with weaver on that machine itself, where its owner may'
         }
+      case 'agent':
       case 'process':
         return {
           verdict: 'deny',

@@ -1,4 +1,5 @@
 import type { Cbor } from '../core/index.ts'
+import type { GateRequest } from './request.ts'
 
 /** One entry for this node's chain lane. */
 export interface EntryDraft {
@@ -21,4 +22,36 @@ export interface EntryRef {
  */
 export interface GateLedger {
   record(drafts: readonly EntryDraft[]): Promise<readonly EntryRef[]>
+}
+
+/** Exactly what would happen, as this machine sees it now. Two that differ in anything differ in `hash`. */
+export interface Sighting {
+  readonly hash: string
+}
+
+export interface OpenedApproval {
+  /** As people refer to it: `7@laptop`. */
+  readonly reference: string
+  readonly number: number
+  /** `approval.requested`, to be recorded; null where this was asked before and still waits. */
+  readonly entry: EntryDraft | null
+}
+
+export type ApprovalOutcome = 'approved' | 'denied' | 'expired' | 'cancelled'
+
+/**
+ * Where the gate takes what a policy answers with `ask`. One approval is for one hash, and is given out
+ * once. Nothing outlives the kernel: what waits when it stops is denied.
+ */
+export interface ApprovalDesk {
+  /** Looks at the machine: executables, folders. Rejects where it cannot; the act is then denied. */
+  see(requests: readonly GateRequest[]): Promise<Sighting>
+  /** Takes the approval of exactly this, once, or null. Before its first await nobody else can have it. */
+  take(sighting: Sighting): { readonly reference: string } | null
+  /** @throws WeaverError `GOVERNANCE_APPROVALS_FULL` (later) */
+  open(requests: readonly GateRequest[], sighting: Sighting, why: string): OpenedApproval
+  /** Its request could not be recorded: it never was. */
+  drop(number: number): void
+  /** Never rejects. An abort of `signal` cancels the approval. */
+  outcome(number: number, signal: AbortSignal): Promise<ApprovalOutcome>
 }

@@ -22,7 +22,11 @@ import type { GateRequest } from './request.ts'
 const ENVIRONMENT_KEYS: ReadonlySet<string> = new Set(['env', 'environ', 'environment'])
 
 /** The `policy.decision` entry of one decision. */
-export function decisionEntry(request: GateRequest, decision: Decision): EntryDraft {
+export function decisionEntry(
+  request: GateRequest,
+  decision: Decision,
+  approval: string | null = null
+): EntryDraft {
   const resource = request.resource.slice(0, RESOURCE_LENGTH_MAX)
   return {
     kind: 'policy.decision',
@@ -34,6 +38,7 @@ export function decisionEntry(request: GateRequest, decision: Decision): EntryDr
       verdict: decision.verdict,
       rule: decision.rule.slice(0, RULE_LENGTH_MAX),
       hint: decision.hint.slice(0, HINT_LENGTH_MAX),
+      ...(approval === null ? {} : { approval }),
       context: boundedContext(request.context)
     }
   }

@@ -13,6 +13,8 @@ export type Principal =
   | { readonly kind: 'stranger'; readonly nodeId: NodeId | null }
   /** A process of this kernel, named by where its request came from. */
   | { readonly kind: 'process'; readonly pid: Pid }
+  /** An agent of this kernel, for which its spawner or the kernel asks; `role` is what it is spawned in. */
+  | { readonly kind: 'agent'; readonly name: string; readonly role: string }
 
 /** One privileged act, before it happens. */
 export interface GateRequest {
@@ -25,9 +27,14 @@ export interface GateRequest {
    * values; the gate cuts what is too long and drops the values of anything called `env`.
    */
   readonly context: Readonly<Record<string, Cbor>>
+  /**
+   * The whole argument vector, where `context.argv` may have been cut for the record: policy and approver
+   * judge this one. Never recorded. Absent: `context.argv` is whole.
+   */
+  readonly command?: readonly string[]
 }
 
-/** How a principal is written in the chain: `user:local`, `node:<NodeId>`, `process:<pid>`. */
+/** How a principal is written in the chain: `user:local`, `node:<NodeId>`, `process:<pid>`, `agent:<name>`. */
 export function principalText(principal: Principal): string {
   switch (principal.kind) {
     case 'owner':
@@ -38,6 +45,8 @@ export function principalText(principal: Principal): string {
       return principal.nodeId === null ? 'stranger' : `stranger:${principal.nodeId}`
     case 'process':
       return `process:${principal.pid}`
+    case 'agent':
+      return `agent:${principal.name}`
     default:
       return 'unknown' // A value from outside the type system: recorded as such, and denied.
   }

@@ -7,6 +7,8 @@ import process from 'node:process'
 import { parseBytes, toHex, utf8, WeaverError } from '../core/index.ts'
 import type { KeyValueStore, Logger } from '../core/index.ts'
 import { systemClock, systemEntropy, systemPrng } from '../core/system.ts'
+import { EnginePolicy, loadCedar } from '../governance/index.ts'
+import type { PolicyFacts } from '../governance/index.ts'
 import { libp2pNetwork } from '../mesh/index.ts'
 import type { Mesh } from '../mesh/index.ts'
 import { createSandbox } from '../sandbox-wasm/index.ts'
@@ -32,6 +34,7 @@ import { LOG_LINES_KEPT_MAX, STOP_GRACE_MS } from './limits.ts'
 import { rememberPorts, withRememberedPorts } from './listen-ports.ts'
 import { LogFile } from './log-file.ts'
 import { logStream, parseLogLine } from './log-stream.ts'
+import { readPolicyFiles } from './policy-files.ts'
 import { createPids } from './processes/pids.ts'
 import { RealProcessHost } from './processes/host.ts'
 import type { ProcessSample } from './processes/sampler.ts'
@@ -214,6 +217,7 @@ async function openKernel(
         { cacheFolder: paths.tools, execPath: process.execPath }
       ),
       secrets: await Secrets.open({ files: secretFiles(paths), clock, entropy: systemEntropy }),
+      policy: (facts) => enginePolicy(parts, facts),
       streamMeter,
       machineLoad: machineLoadMeter({ clock }),
       samples: () => samples
@@ -232,6 +236,17 @@ async function openKernel(
   )
   opened.add(() => kernel.stop('the start failed'))
   return { kernel, reaped: reaped.map(({ command }) => command) }
+}
+
+/** Loaded when the first decision is asked: 0.1 s that no start waits for. */
+function enginePolicy({ home, log }: Parts, facts: PolicyFacts): EnginePolicy {
+  return new EnginePolicy({
+    loadEngine: loadCedar,
+    facts,
+    clock: systemClock,
+    log: log.child({ room: 'governance' }),
+    texts: async () => ({ sources: await readPolicyFiles(home.paths.policy), refused: null })
+  })
 }
 
 function processHost(

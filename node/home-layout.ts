@@ -15,6 +15,8 @@ export interface HomePaths {
   /** The seed of the node's key: 64 hexadecimal digits. */
   readonly identityKey: string
   readonly config: string
+  /** The policies of this home: `*.cedar`. */
+  readonly policy: string
   /** The secrets, and the key that opens them; absent before the first secret. */
   readonly secrets: string
   readonly secretsKey: string
@@ -43,6 +45,7 @@ export function homePaths(home: string): HomePaths {
     version: join(home, 'version'),
     identityKey: join(home, 'identity.key'),
     config: join(home, 'config.json'),
+    policy: join(home, 'policy'),
     secrets: join(home, 'secrets.sealed'),
     secretsKey: join(home, 'secrets.key'),
     run,

@@ -9,7 +9,7 @@ import type { Chain, EntryDraft, LaneDisk, RecordChecker } from '../chain/index.
 import { WeaverError } from '../core/index.ts'
 import type { Clock, Entropy, KeyValueStore, Logger, NodeId, Prng, Signer } from '../core/index.ts'
 import { createGate, ownerAndMembers } from '../governance/index.ts'
-import type { Gate } from '../governance/index.ts'
+import type { Gate, Policy, PolicyFacts } from '../governance/index.ts'
 import { Blobs, createMesh } from '../mesh/index.ts'
 import type { BlobDisk, Mesh, MeshLedger, Network, PulseSource } from '../mesh/index.ts'
 import type { Sandbox } from '../sandbox-wasm/index.ts'
@@ -44,6 +44,7 @@ import {
 } from './limits.ts'
 import { NODE_KEY, NODE_SECTION } from './node-info.ts'
 import { Paced } from './paced.ts'
+import { policyFacts } from './policy-facts.ts'
 import { Directory } from './peer-directory.ts'
 import { ProcessTable } from './process-table.ts'
 import type { Sample } from './process-table.ts'
@@ -81,6 +82,8 @@ export interface KernelDeps {
   readonly outputs: OutputStore
   readonly sandbox: Sandbox
   readonly secrets: Secrets
+  /** Decides every act. Absent: the plain rules that owner and members live by. */
+  readonly policy?: (facts: PolicyFacts) => Policy
   /** Told of the bytes of streams that pass through this kernel. */
   readonly streamMeter: StreamMeter
   /** What this machine is doing now; asked once a second. */
@@ -119,7 +122,8 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
   const failed = Promise.withResolvers<WeaverError>()
   const chain = await openLanes(deps, options, (node) => mesh.member(node)?.role === 'admin')
   const ledger = nodeLedger(chain, self, failed.resolve)
-  const gate = createGate({ ledger, policy: ownerAndMembers })
+  const policy = deps.policy?.(policyFacts(() => rooms)) ?? ownerAndMembers
+  const gate = createGate({ ledger, policy })
   const events = new Feed<KernelEvent>(options.incarnation.bootId, EVENTS_KEPT_MAX)
   const pulses = new PulseBook()
 

@@ -66,3 +66,7 @@ export const CHECKER_IDLE_MS: Millis = millis(5000)
 
 /** At a stop, for connected members to fetch the last entries of this node's lane. */
 export const LAST_ENTRIES_WAIT_MS: Millis = millis(1000)
+
+/** Policies of one home, and bytes of one: as much in all as governance/ takes, with room for comments. */
+export const POLICY_FILES_MAX = 64
+export const POLICY_FILE_BYTES_MAX: number = 256 * 1024

@@ -208,7 +208,8 @@ class ExecutorDriver implements Executor {
       principal: principalOf(run.origin, this.#options.self),
       action: 'task.accept',
       resource: `task:${run.taskId}`,
-      context: commandContext(offer)
+      context: commandContext(offer),
+      command: offer.spec.command
     } as const
     try {
       const [pid] = await Promise.all([

@@ -31,7 +31,7 @@ import {
   committedDraft,
   fencedDraft,
   subjectOf,
-  submissionContext,
+  submissionRequest,
   submittedDraft
 } from './origin-records.ts'
 import { Owed } from './owed.ts'
@@ -41,7 +41,6 @@ import type {
   Candidate,
   FinishedReport,
   FinishedVerdict,
-  GateRequest,
   Requester,
   RunStatus,
   StartedReport
@@ -166,12 +165,7 @@ class OriginDriver implements Origin {
   async #admit(entry: Entry, requester: Requester): Promise<void> {
     const { gate, store } = this.#deps
     const { task } = entry
-    const request: GateRequest = {
-      principal: requester,
-      action: 'task.submit',
-      resource: subjectOf(task),
-      context: submissionContext(task.spec)
-    }
+    const request = submissionRequest(task, requester)
     const draft = submittedDraft(task, requester, this.#options.self)
     try {
       await Promise.all([gate.authorizeWith(request, [draft]), store.put(task)])

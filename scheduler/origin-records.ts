@@ -3,7 +3,7 @@
 import { unreachable } from '../core/index.ts'
 import type { Cbor, NodeId } from '../core/index.ts'
 import { resultCbor } from './execution-record.ts'
-import type { EntryDraft, Requester } from './ports.ts'
+import type { EntryDraft, GateRequest, Requester } from './ports.ts'
 import type { TaskResult } from './result.ts'
 import { recordedCommand } from './spec.ts'
 import type { TaskSpec } from './spec.ts'
@@ -12,7 +12,7 @@ import { currentEpoch } from './task.ts'
 import type { Task, TaskEnd } from './task.ts'
 
 /** What the gate decides about, and what `task.submitted` says: names of variables, never values. */
-export function submissionContext(spec: TaskSpec): Readonly<Record<string, Cbor>> {
+function submissionContext(spec: TaskSpec): Readonly<Record<string, Cbor>> {
   return {
     ...recordedCommand(spec),
     gpu: spec.gpu === null ? null : { ...spec.gpu },
@@ -20,6 +20,17 @@ export function submissionContext(spec: TaskSpec): Readonly<Record<string, Cbor>
     node: spec.node,
     timeoutMs: spec.timeoutMs,
     isAttached: spec.isAttached
+  }
+}
+
+/** What the gate is asked before a task is submitted. */
+export function submissionRequest(task: Task, requester: Requester): GateRequest {
+  return {
+    principal: requester,
+    action: 'task.submit',
+    resource: subjectOf(task),
+    context: submissionContext(task.spec),
+    command: task.spec.command
   }
 }
 

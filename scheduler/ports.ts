@@ -59,6 +59,8 @@ export interface GateRequest {
   readonly action: 'task.submit' | 'task.accept' | 'task.cancel' | 'task.signal'
   readonly resource: string
   readonly context: Readonly<Record<string, Cbor>>
+  /** The whole argument vector, of which `context` has as much as is recorded. */
+  readonly command?: readonly string[]
 }
 
 /** The one gate. */

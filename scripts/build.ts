@@ -74,7 +74,9 @@ function refuseUncompiledPaths(): void {
 /** All that a room holds besides sources and its page: WASM, templates, plain JavaScript. */
 function copyAssets(): void {
   const inRooms = ROOMS.flatMap((room) =>
-    globSync(`${room}/**/*.{wasm,js,mjs,cjs,json,wit,sh,py,cedar,html,css}`, { cwd: ROOT })
+    globSync(`${room}/**/*.{wasm,js,mjs,cjs,json,wit,sh,py,cedar,cedarschema,html,css}`, {
+      cwd: ROOT
+    })
   )
   const bin = globSync('bin/*.js', { cwd: ROOT })
   for (const file of [

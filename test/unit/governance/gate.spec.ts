@@ -35,7 +35,11 @@ const everything = {
   epoch: 1,
   signal: 'SIGTERM',
   role: 'admin',
-  signatures: 2
+  signatures: 2,
+  digest: '00',
+  action: 'task.submit',
+  requester: 'user:local',
+  isOwnRequest: false
 }
 
 describe('governance/gate', () => {
@@ -213,7 +217,8 @@ describe('governance/policy', () => {
     'task.accept',
     'task.cancel',
     'task.signal',
-    'tool.call'
+    'tool.call',
+    'tool.use'
   ]
 
   for (const action of actions) {
