@@ -2,7 +2,7 @@
 // beside what the same machine does at that moment with the bare work.
 
 import { hash } from 'node:crypto'
-import { fdatasync, writeSync } from 'node:fs'
+import { fdatasync, fdatasyncSync, writeSync } from 'node:fs'
 import { mkdtemp, open, rm } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -64,7 +64,7 @@ function draft(number: number): EntryDraft {
 async function openAt(folder: string, seed: number): Promise<Chain> {
   const signer = signerFromSeed(new Uint8Array(32).fill(seed))
   const checker = threadedChecker({ clock: systemClock })
-  const disk = await openLaneDisk(folder)
+  const disk = await openLaneDisk(folder, { clock: systemClock })
   return openChain({ disk, clock: systemClock, signer, log: silentLog, checker }, {})
 }
 
@@ -98,7 +98,8 @@ async function benchAppend(print: Print, writers: number, operations: number): P
           await chain.append([draft(number++)])
         }
       },
-      { name: `write + fdatasync (${blockBytes} B for ${writers})`, once: () => bare.once() }
+      { name: `write + fdatasync (${blockBytes} B for ${writers})`, once: () => bare.once() },
+      { name: 'the same, blocking', once: () => bare.blocking() }
     ]
     if (stream === null) print('  redis-server is not installed: no Redis streams')
     else contenders.push({ name: 'Redis stream, appendfsync always', once: () => stream.add(body) })
@@ -122,11 +123,17 @@ async function benchAppend(print: Print, writers: number, operations: number): P
 }
 
 function printAppendGoal(print: Print, measured: readonly Measured[], writers: number): void {
-  const [chain, bare, ...peers] = measured
-  if (chain === undefined || bare === undefined) return
+  const [chain, bare, blocking, ...peers] = measured
+  if (chain === undefined || bare === undefined || blocking === undefined) return
   if (writers === 1) {
     const value = median(chain.latencies) / median(bare.latencies)
     print(goalLine('p50 over write + fdatasync', `${value.toFixed(2)}x`, '<= 1.5x', value <= 1.5))
+    const floor = median(blocking.latencies) + signMs()
+    print(
+      `  one blocking write + fdatasync and one signature: ${(floor * 1000).toFixed(0)} us, ` +
+        `${ratio(floor, median(bare.latencies))} of the bare one; chain takes ` +
+        `${ratio(median(chain.latencies), floor)} of that`
+    )
   } else {
     const rate = median(chain.rates)
     // What one fdatasync for each batch and three SHAKE-256 hashes for each entry leave.
@@ -155,37 +162,56 @@ async function bareWriter(
   path: string,
   bytes: number,
   writers: number
-): Promise<{ once(): Promise<void>; close(): Promise<void> }> {
+): Promise<{ once(): Promise<void>; blocking(): Promise<void>; close(): Promise<void> }> {
   const file = await open(path, 'w')
   const block = Buffer.alloc(bytes, 7)
   let offset = 0
-  const writeOnce = (): Promise<void> => {
+  const write = (): void => {
     writeSync(file.fd, block, 0, block.length, offset)
     offset += block.length
+  }
+  const writeOnce = (): Promise<void> => {
+    write()
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     fdatasync(file.fd, (error) => (error === null ? resolve() : reject(error)))
     return promise
   }
+  const writeBlocking = async (): Promise<void> => {
+    write()
+    fdatasyncSync(file.fd)
+  }
   let next: Promise<void> | null = null
   let running: Promise<void> = Promise.resolve()
-  const shared = (): Promise<void> => {
+  const shared = (work: () => Promise<void>) => (): Promise<void> => {
     next ??= running.then(() => {
       next = null
-      running = writeOnce()
+      running = work()
       return running
     })
     return next
   }
-  return { once: writers === 1 ? writeOnce : shared, close: () => file.close() }
+  const each = (work: () => Promise<void>): (() => Promise<void>) =>
+    writers === 1 ? work : shared(work)
+  return { once: each(writeOnce), blocking: each(writeBlocking), close: () => file.close() }
 }
 
-/** One hash of 200 bytes, in milliseconds. */
+/** One hash of 200 bytes by node:crypto, in milliseconds. */
 function shakeMs(): number {
   const bytes = Buffer.alloc(200, 3)
-  const rounds = 20_000
   const options = { outputEncoding: 'buffer', outputLength: 32 } as const
+  return meanMs(20_000, () => hash('shake256', bytes, options))
+}
+
+/** One signature over a header, in milliseconds. */
+function signMs(): number {
+  const signer = signerFromSeed(new Uint8Array(32).fill(9))
+  const header = new Uint8Array(150)
+  return meanMs(5000, () => signer.sign('weft/bench/1', header))
+}
+
+function meanMs(rounds: number, work: () => unknown): number {
   const started = performance.now()
-  for (let round = 0; round < rounds; round += 1) hash('shake256', bytes, options)
+  for (let round = 0; round < rounds; round += 1) work()
   return (performance.now() - started) / rounds
 }
 

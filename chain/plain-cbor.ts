@@ -18,11 +18,31 @@ const NOT_PLAIN = new Error('not plain')
 export function plainCbor(value: Cbor): Uint8Array | null {
   try {
     const end = writeItem(value, 0, 0)
-    return new Uint8Array(scratch.buffer.slice(0, end)) // A copy: the scratch is used again.
+    return kept(end)
   } catch (error) {
     if (error === NOT_PLAIN) return null
     throw error
   }
+}
+
+// Small encodings are parts of one larger buffer each: to make a buffer takes ten times as long as to fill
+// it. A part keeps the whole alive, but those made together wait, and are written, together.
+const POOL_BYTES = 32 * 1024
+const POOLED_BYTES_MAX = 2048
+let pool = new Uint8Array(POOL_BYTES)
+let poolUsed = 0
+
+/** A copy of the first bytes of the scratch, which is used again. */
+function kept(length: number): Uint8Array {
+  if (length > POOLED_BYTES_MAX) return new Uint8Array(scratch.buffer.slice(0, length))
+  if (poolUsed + length > POOL_BYTES) {
+    pool = new Uint8Array(POOL_BYTES)
+    poolUsed = 0
+  }
+  const start = poolUsed
+  poolUsed += length
+  pool.set(scratch.subarray(0, length), start)
+  return pool.subarray(start, poolUsed)
 }
 
 function writeItem(value: Cbor, at: number, depth: number): number {
@@ -135,5 +155,5 @@ export function encodedEntry(entry: PlainEntryFields): Uint8Array {
   end = writeHead(0, entry.counter, end)
   end = writeBytes(entry.payloadHash, end)
   if (end > ENTRY_BYTES_MAX) throw NOT_PLAIN
-  return new Uint8Array(scratch.buffer.slice(0, end))
+  return kept(end)
 }

@@ -201,8 +201,8 @@ async function openKernel(
       log,
       signer,
       store,
-      laneDisk: await openLaneDisk(paths.chain),
-      blobDisk: blobDisk(await openLaneDisk(paths.blobs, { isBulk: true })),
+      laneDisk: await openLaneDisk(paths.chain, { clock }),
+      blobDisk: blobDisk(await openLaneDisk(paths.blobs, { clock }, { isBulk: true })),
       checker,
       network: libp2pNetwork(
         { seed, clock, log: log.child({ room: 'mesh' }) },

@@ -1,11 +1,14 @@
 // The real disk of lanes and blobs: one folder of files, 0600 in a 0700 folder, synced with fdatasync.
 
-import { constants, fdatasync, writeSync } from 'node:fs'
+import { constants, fdatasync, fdatasyncSync, writeSync } from 'node:fs'
 import { mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DiskFailedError, DiskFullError } from '../chain/index.ts'
 import type { LaneDisk, LaneFile } from '../chain/index.ts'
+import type { Clock } from '../core/index.ts'
+import { afterSync, isOnTheSpot, SYNC_PACE_START } from './sync-pace.ts'
+import type { SyncPace } from './sync-pace.ts'
 
 /** A file that reads into memory that the caller has, for readers of many large pieces. */
 export interface FolderFile extends LaneFile {
@@ -17,35 +20,45 @@ export interface FolderDisk extends LaneDisk {
   create(name: string): Promise<FolderFile>
 }
 
+export interface DiskDeps {
+  readonly clock: Clock
+}
+
 export interface DiskOptions {
   /** Writes are large, and done on another thread: the page cache takes its time over them. */
   readonly isBulk?: boolean
 }
 
 /** Opens the folder, making it first if it is not there. Its own name is durable once resolved. */
-export async function openLaneDisk(folder: string, options: DiskOptions = {}): Promise<FolderDisk> {
-  const isBulk = options.isBulk === true
+export async function openLaneDisk(
+  folder: string,
+  { clock }: DiskDeps,
+  options: DiskOptions = {}
+): Promise<FolderDisk> {
+  const place = { folder, syncs: new Syncs(clock), isBulk: options.isBulk === true }
   await attempt('make', folder, async () => {
     const made = await mkdir(folder, { recursive: true, mode: 0o700 })
     if (made !== undefined) await syncFolder(join(made, '..'))
   })
   return {
     list: () => attempt('list', folder, () => readdir(folder)),
-    open: (name) => openExisting(folder, name, isBulk),
-    create: (name) => create(folder, name, isBulk),
+    open: (name) => openExisting(place, name),
+    create: (name) => create(place, name),
     remove: (name) => remove(folder, name),
     rename: (from, to) => renameFile(folder, from, to)
   }
 }
 
-async function openExisting(
-  folder: string,
-  name: string,
-  isBulk: boolean
-): Promise<FolderFile | null> {
+interface Place {
+  readonly folder: string
+  readonly syncs: Syncs
+  readonly isBulk: boolean
+}
+
+async function openExisting(place: Place, name: string): Promise<FolderFile | null> {
   return attempt('open', name, async () => {
     try {
-      return new DiskFile(name, await open(join(folder, name), 'r+'), isBulk)
+      return new DiskFile(name, await open(join(place.folder, name), 'r+'), place)
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return null
       throw error
@@ -53,8 +66,9 @@ async function openExisting(
   })
 }
 
-async function create(folder: string, name: string, isBulk: boolean): Promise<FolderFile> {
-  const known = await openExisting(folder, name, isBulk)
+async function create(place: Place, name: string): Promise<FolderFile> {
+  const { folder } = place
+  const known = await openExisting(place, name)
   if (known !== null) return known
   return attempt('create', name, async () => {
     const flags = constants.O_RDWR | constants.O_CREAT
@@ -65,7 +79,7 @@ async function create(folder: string, name: string, isBulk: boolean): Promise<Fo
       await handle.close()
       throw error
     }
-    return new DiskFile(name, handle, isBulk)
+    return new DiskFile(name, handle, place)
   })
 }
 
@@ -97,16 +111,48 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+/** The syncs of one disk, whichever file they are of. */
+class Syncs {
+  readonly #clock: Clock
+  #pace: SyncPace = SYNC_PACE_START
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  sync(fd: number): Promise<void> {
+    const started = this.#clock.now()
+    if (isOnTheSpot(this.#pace)) {
+      fdatasyncSync(fd)
+      this.#done(started)
+      return DONE
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    fdatasync(fd, (error) => {
+      this.#done(started)
+      if (error === null) resolve()
+      else reject(error)
+    })
+    return promise
+  }
+
+  #done(started: number): void {
+    this.#pace = afterSync(this.#pace, this.#clock.now() - started)
+  }
+}
+
 class DiskFile implements FolderFile {
   readonly #name: string
   readonly #handle: FileHandle
   readonly #isBulk: boolean
+  readonly #syncs: Syncs
   #closed: Promise<void> | null = null
 
-  constructor(name: string, handle: FileHandle, isBulk: boolean) {
+  constructor(name: string, handle: FileHandle, { syncs, isBulk }: Place) {
     this.#name = name
     this.#handle = handle
     this.#isBulk = isBulk
+    this.#syncs = syncs
   }
 
   size(): Promise<number> {
@@ -157,11 +203,7 @@ class DiskFile implements FolderFile {
   }
 
   sync(): Promise<void> {
-    return attempt('sync', this.#name, () => {
-      const { promise, resolve, reject } = Promise.withResolvers<void>()
-      fdatasync(this.#handle.fd, (error) => (error === null ? resolve() : reject(error)))
-      return promise
-    })
+    return attempt('sync', this.#name, () => this.#syncs.sync(this.#handle.fd))
   }
 
   truncate(size: number): Promise<void> {

@@ -59,6 +59,13 @@ export const REPAIR_WAIT_MS: Millis = millis(30_000)
 /** Between two looks at who is connected, while one waits for that. */
 export const REPAIR_POLL_MS: Millis = millis(50)
 
+/** A sync no longer than that is made on the spot: twice what the way to another thread and back takes. */
+export const SYNC_QUICK_MS = 0.3
+/** So many quick ones in a row say that the disk is so: a busy one has slow ones in between. */
+export const SYNCS_QUICK_MIN = 8
+/** Then one is made elsewhere, so that appends without an end leave the event loop its turns: 2 ms at worst. */
+export const SYNCS_ON_THE_SPOT_MAX = 7
+
 /** Threads that check chain records: more than that wait for the disk. */
 export const CHECKER_THREADS_MAX = 8
 /** How long they wait for more to check. */

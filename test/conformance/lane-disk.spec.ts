@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { systemClock } from '../../core/system.ts'
 import { openLaneDisk } from '../../node/disk.ts'
 import { MemoryLaneDisk } from '../doubles/lane-disk.ts'
 import { laneDiskConformance } from './lane-disk.ts'
@@ -16,5 +17,5 @@ laneDiskConformance('the disk in memory', () => Promise.resolve(new MemoryLaneDi
 laneDiskConformance('the real disk', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'weft-lanes-'))
   folders.push(folder)
-  return openLaneDisk(join(folder, 'chain'))
+  return openLaneDisk(join(folder, 'chain'), { clock: systemClock })
 })

@@ -11,7 +11,7 @@ import { silentLog } from '../../doubles/silent-log.ts'
 const [folder = '', writers = '64'] = process.argv.slice(2)
 const signer = signerFromSeed(new Uint8Array(32).fill(5))
 const started = performance.now()
-const disk = await openLaneDisk(folder)
+const disk = await openLaneDisk(folder, { clock: systemClock })
 const chain = await openChain({ disk, clock: systemClock, signer, log: silentLog }, {})
 process.stdout.write(`ready ${Math.ceil(performance.now() - started)}\n`)
 let last = 0

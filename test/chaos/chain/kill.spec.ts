@@ -57,7 +57,7 @@ describe('chaos: a chain that is killed at full rate (R1)', function () {
         assert(readyMs < 5000, `round ${round}: opened in ${readyMs} ms`)
       }
       const signer = signerFromSeed(new Uint8Array(32).fill(5))
-      const disk = await openLaneDisk(folder)
+      const disk = await openLaneDisk(folder, { clock: systemClock })
       const chain = await openChain({ disk, clock: systemClock, signer, log: silentLog }, {})
       const report = await chain.verify()
       assert.deepEqual(report.problems, [])
