@@ -14,6 +14,7 @@ export type {
   LaunchPlan,
   LaunchSpec,
   PidSource,
+  OutputFilter,
   ProcessHost,
   RunningProcess,
   RuntimeAdapter,

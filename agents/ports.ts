@@ -8,6 +8,13 @@ export interface ExitStatus {
   readonly signal: string | null
 }
 
+/** Takes out of one stream what must not leave with it. Holds back what may yet turn out to be such. */
+export interface OutputFilter {
+  push(bytes: Uint8Array): Uint8Array
+  /** What was held back, at the end of the stream. */
+  end(): Uint8Array
+}
+
 export interface SpawnRequest {
   readonly pid: Pid
   readonly command: readonly [string, ...string[]]
@@ -17,6 +24,8 @@ export interface SpawnRequest {
   readonly cwd: string | null
   /** Null: no input, and output goes to the process's spool. */
   readonly io: FrameChannel | null
+  /** Makes a filter for each of its output streams; absent: they pass as they are. */
+  readonly outputFilter?: () => OutputFilter
 }
 
 /** One live process and everything that it started. */

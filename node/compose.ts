@@ -107,7 +107,7 @@ export async function openNode(options: NodeOptions): Promise<RunningNode> {
     isNew = home.isNew
     opened.add(() => home.close())
     const config = mergedConfig(home, options.flags)
-    const parts = { home, log, config, opened, repair: options.repair }
+    const parts = { home, log, logFile, config, opened, repair: options.repair }
     const { kernel, reaped } = await openKernel(parts)
     const stopAsked = Promise.withResolvers<string>()
     const service = kernelService(kernel.rooms, {
@@ -167,6 +167,7 @@ function keepConfig({ paths }: Home, config: NodeConfig): void {
 interface Parts {
   readonly home: Home
   readonly log: Logger
+  readonly logFile: LogFile
   readonly config: NodeConfig
   readonly opened: Opened
   readonly repair: RepairWish | null
@@ -191,6 +192,8 @@ async function openKernel(
   opened.add(async () => removeKernelFile(paths))
 
   const streamMeter = garbageMeter()
+  const secrets = await Secrets.open({ files: secretFiles(paths), clock, entropy: systemEntropy })
+  parts.logFile.redactBy((text) => secrets.redacted(text))
   const checker = threadedChecker({ clock })
   opened.add(() => checker.stop())
   const kernel = await createKernel(
@@ -216,7 +219,7 @@ async function openKernel(
         { clock, log },
         { cacheFolder: paths.tools, execPath: process.execPath }
       ),
-      secrets: await Secrets.open({ files: secretFiles(paths), clock, entropy: systemEntropy }),
+      secrets,
       policy: (facts) => enginePolicy(parts, facts),
       streamMeter,
       machineLoad: machineLoadMeter({ clock }),

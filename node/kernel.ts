@@ -121,7 +121,9 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
   const self = signer.nodeId
   const failed = Promise.withResolvers<WeaverError>()
   const chain = await openLanes(deps, options, (node) => mesh.member(node)?.role === 'admin')
-  const ledger = nodeLedger(chain, self, failed.resolve)
+  const { secrets } = deps
+  const redacted = (text: string): string => secrets.redacted(text)
+  const ledger = nodeLedger({ chain, self, onFailed: failed.resolve, redacted })
   const policy = deps.policy?.(policyFacts(() => rooms)) ?? ownerAndMembers
   const gate = createGate({ ledger, policy })
   const events = new Feed<KernelEvent>(options.incarnation.bootId, EVENTS_KEPT_MAX)
@@ -147,7 +149,7 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
 
   const directory = nodeDirectory(mesh, pulses, (node) => witness.isQuarantined(node))
   const table = nodeTable(mesh, pulses)
-  const recorder = new Recorder({ self, name, table, ledger, events, clock, log })
+  const recorder = new Recorder({ self, name, table, ledger, events, clock, log, redacted })
   const { origin, executor } = createScheduler(deps, { options, mesh, gate, ledger, directory })
   pulses.setOwn(() => ({
     ...deps.machineLoad(),
@@ -169,7 +171,6 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
   const parts = { self, options, clock, log, startedAt: clock.now(), streamMeter, network, outputs }
   const records = { chain, ledger, gate, events, recorder, sync, witness }
   const meshed = { mesh, directory, pulses, table, remoteAgents: remoteAgents(rpc) }
-  const { secrets } = deps
   const work = { origin, executor, agents, sandbox, callTool, secrets, blobs }
   const rooms: Rooms = { ...parts, ...records, ...meshed, ...work }
   serveMembers(rooms)

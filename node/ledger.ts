@@ -2,7 +2,7 @@
 
 import type { Chain, EntryDraft, EntryRef, LogEntry } from '../chain/index.ts'
 import { WeaverError } from '../core/index.ts'
-import type { NodeId } from '../core/index.ts'
+import type { Cbor, NodeId } from '../core/index.ts'
 
 /** Fits the ledger ports of governance, mesh and scheduler. */
 export interface NodeLedger {
@@ -13,16 +13,20 @@ export interface NodeLedger {
   ): Promise<ReadonlyMap<string, { readonly ref: EntryRef; readonly payload: unknown }>>
 }
 
-/** `onFailed` hears of a disk that failed under the lane: this kernel can record nothing any more. */
-export function nodeLedger(
-  chain: Chain,
-  self: NodeId,
-  onFailed: (error: WeaverError) => void
-): NodeLedger {
+export interface NodeLedgerDeps {
+  readonly chain: Pick<Chain, 'append' | 'log'>
+  readonly self: NodeId
+  /** Hears of a disk that failed under the lane: this kernel can record nothing any more. */
+  readonly onFailed: (error: WeaverError) => void
+  /** Takes the secrets of this home out of a text: the lane is for everybody, and for good. */
+  readonly redacted: (text: string) => string
+}
+
+export function nodeLedger({ chain, self, onFailed, redacted }: NodeLedgerDeps): NodeLedger {
   return {
     record: async (drafts) => {
       try {
-        return await chain.append(drafts)
+        return await chain.append(drafts.map((draft) => redactedDraft(draft, redacted)))
       } catch (error) {
         if (isLaneFailure(error)) onFailed(error)
         throw error
@@ -39,6 +43,25 @@ export function nodeLedger(
       return found
     }
   }
+}
+
+function redactedDraft(draft: EntryDraft, redacted: (text: string) => string): EntryDraft {
+  const payload = redactedValue(draft.payload, redacted)
+  return { ...draft, subject: redacted(draft.subject), payload }
+}
+
+/** Texts at any depth; keys are the kernel's own. */
+function redactedValue(value: Cbor, redacted: (text: string) => string): Cbor {
+  if (typeof value === 'string') return redacted(value)
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value
+  if (isList(value)) return value.map((item) => redactedValue(item, redacted))
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, redactedValue(item, redacted)])
+  )
+}
+
+function isList(value: Cbor): value is readonly Cbor[] {
+  return Array.isArray(value)
 }
 
 /** After it the page cache may say anything: only a new start, which reads the disk again, helps. */

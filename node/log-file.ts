@@ -45,6 +45,7 @@ export class LogFile {
   #fileBytes = 0
   #linesLost = 0
   #isClosed = false
+  #redacted = (text: string): string => text
 
   /** Opens nothing yet: the first line does. */
   constructor(deps: { readonly clock: Clock }, options: LogFileOptions) {
@@ -52,6 +53,11 @@ export class LogFile {
     this.#options = options
     this.#fileBytesMax = options.fileBytesMax ?? FILE_BYTES_MAX
     this.logger = this.#loggerWith({})
+  }
+
+  /** From here on every line passes through this: it takes secrets out. */
+  redactBy(redacted: (text: string) => string): void {
+    this.#redacted = redacted
   }
 
   /** What comes later is lost. May be called twice. */
@@ -76,7 +82,7 @@ export class LogFile {
 
   #log(level: LogLevel, message: string, fields: LogFields): void {
     if (LEVELS.indexOf(level) < LEVELS.indexOf(this.#options.level) || this.#isClosed) return
-    const line = this.#format(level, message, fields)
+    const line = this.#redacted(this.#format(level, message, fields))
     this.#write(line)
     this.#options.onLine?.(line)
   }

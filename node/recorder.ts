@@ -22,6 +22,8 @@ export interface RecorderDeps {
   readonly events: Feed<KernelEvent>
   readonly clock: Clock
   readonly log: Logger
+  /** Takes the secrets of this home out of a text: rows go to every member. */
+  readonly redacted: (text: string) => string
 }
 
 /** Commands and agents run as plain processes of this user; the process table says so plainly. */
@@ -37,7 +39,8 @@ export class Recorder {
     this.#deps = deps
   }
 
-  agent({ kind, agent }: AgentEvent): void {
+  agent({ kind, agent: shown }: AgentEvent): void {
+    const agent = { ...shown, command: shown.command.map(this.#deps.redacted) }
     this.#deps.table.set(agentRow(agent))
     const gpid = this.#gpid(agent.pid)
     if (kind === 'started') {

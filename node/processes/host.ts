@@ -156,7 +156,7 @@ export class RealProcessHost implements ProcessHost {
         spool: this.spool,
         onSignal: (name) => this.#live.get(pid)?.signal(name)
       },
-      { pid, channel, stdin, stdout, stderr }
+      { pid, channel, stdin, stdout, stderr, filter: request.outputFilter ?? null }
     )
     const parts = { ...this.#deps, os: this.#shared }
     const process = new RealProcess(parts, { leash, leader, io, ended })

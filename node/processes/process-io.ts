@@ -3,7 +3,7 @@
 //
 // Invariants
 //   I1. Each output stream is read only as fast as its bytes are taken: nothing here holds more than one
-//       chunk of each. A reader that stops stops the child.
+//       chunk of each, and what its filter holds back. A reader that stops stops the child.
 //   I2. Bytes of one stream keep their order. What was on its way when a channel broke is in the spool,
 //       perhaps in addition to what the other end got.
 //   I3. The exit frame follows all output and is the last frame.
@@ -11,7 +11,8 @@
 import type { Writable } from 'node:stream'
 import { WeaverError } from '../../core/index.ts'
 import type { FrameChannel, Logger, Pid } from '../../core/index.ts'
-import { decodeIoFrame, encodeIoFrame } from '../api/io-frame.ts'
+import type { OutputFilter } from '../../agents/index.ts'
+import { decodeIoFrame, encodeIoFrame, IO_CHUNK_BYTES } from '../api/io-frame.ts'
 import { DetachedError } from './errors.ts'
 import type { Output } from './output.ts'
 import type { Spool } from './spool.ts'
@@ -36,6 +37,7 @@ export interface ProcessIoOptions {
   readonly stdin: Writable | null
   readonly stdout: Output
   readonly stderr: Output
+  readonly filter: (() => OutputFilter) | null
 }
 
 export class ProcessIo {
@@ -45,18 +47,20 @@ export class ProcessIo {
   readonly #pid: Pid
   readonly #stdin: Writable | null
   readonly #outputs: readonly Output[]
+  readonly #filter: (() => OutputFilter) | null
   #channel: FrameChannel | null
   #turn: Promise<void> = Promise.resolve()
   #delivering = 0
   #chunks = 0
 
   constructor(deps: ProcessIoDeps, options: ProcessIoOptions) {
-    const { pid, channel, stdin, stdout, stderr } = options
+    const { pid, channel, stdin, stdout, stderr, filter } = options
     this.#deps = deps
     this.#pid = pid
     this.#channel = channel
     this.#stdin = stdin
     this.#outputs = [stdout, stderr]
+    this.#filter = filter
     stdin?.on('error', () => {}) // EPIPE: it reads no more. `#write` goes on as if it did.
     this.drained = Promise.all([this.#pump('stdout', stdout), this.#pump('stderr', stderr)]).then(
       () => undefined
@@ -99,10 +103,11 @@ export class ProcessIo {
   }
 
   async #pump(stream: OutputStream, output: Output): Promise<void> {
+    const filter = this.#filter?.() ?? null
     try {
       for await (const chunk of output.chunks) {
-        chunk[0] = FRAME_TYPES[stream]
-        await this.#deliver(stream, chunk)
+        if (filter === null) await this.#deliver(stream, typed(stream, chunk))
+        else await this.#deliverText(stream, filter.push(chunk.subarray(1)))
       }
     } catch (error) {
       // Cut off, or the pipe failed: as good as its end.
@@ -111,6 +116,15 @@ export class ProcessIo {
         stream,
         error: String(error)
       })
+    }
+    if (filter !== null) await this.#deliverText(stream, filter.end())
+  }
+
+  /** What a filter let pass. */
+  async #deliverText(stream: OutputStream, bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length; at += IO_CHUNK_BYTES) {
+      const part = bytes.subarray(at, at + IO_CHUNK_BYTES)
+      await this.#deliver(stream, encodeIoFrame({ kind: stream, bytes: part }))
     }
   }
 
@@ -190,6 +204,12 @@ export class ProcessIo {
     stdin.off('drain', resolve)
     stdin.off('close', resolve)
   }
+}
+
+/** The frame of a chunk that has room for its type in front. */
+function typed(stream: OutputStream, chunk: Uint8Array): Uint8Array {
+  chunk[0] = FRAME_TYPES[stream]
+  return chunk
 }
 
 function frameType(kind: OutputStream): number {
