@@ -14,18 +14,22 @@ import { silentLog } from '../../test/doubles/silent-log.ts'
 export const LISTEN = '/ip4/127.0.0.1/tcp/0'
 export const ECHO = '/bench/echo/1'
 export const SINK = '/bench/sink/1'
+export const SOURCE = '/bench/source/1'
 
 export interface RpcEnd {
   readonly network: Network
   readonly rpc: RpcNode
 }
 
-export async function startRpc(seed: number): Promise<RpcEnd> {
+export async function startRpc(
+  seed: number,
+  services: readonly string[] = ['rpc']
+): Promise<RpcEnd> {
   const deps = { seed: new Uint8Array(32).fill(seed), clock: systemClock, log: silentLog }
   const network = libp2pNetwork(deps, { listen: [LISTEN] })
   const protocolOf = (service: string): string => `/bench/${service}/1`
   const rpc = new RpcNode({ clock: systemClock, log: silentLog, protocolOf })
-  network.handle([protocolOf('rpc')])
+  network.handle(services.map(protocolOf))
   const connected = (connection: Connection): void => {
     connection.onStream((protocol, stream) => void rpc.accept(connection, protocol, stream))
     rpc.attach(connection)

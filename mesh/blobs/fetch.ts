@@ -17,7 +17,8 @@ import {
   BLOB_RESUME_WAIT_MS,
   BLOB_SEARCH_INTERVAL_MS,
   BLOB_SOURCE_REST_MS,
-  BLOB_SOURCES_MAX
+  BLOB_SOURCES_MAX,
+  BLOB_SYNC_BYTES
 } from './limits.ts'
 import type { Part, Shelf } from './shelf.ts'
 import { Source } from './source.ts'
@@ -106,7 +107,8 @@ class Fetch {
       for (const peer of await this.#search()) {
         const source = this.#open(peer)
         try {
-          return await Promise.race([source.list(), this.#never()])
+          const list = await this.#unlessOver(source.list())
+          if (list !== null) return list
         } catch (error) {
           this.#failed(source, error)
           this.#signal.throwIfAborted()
@@ -137,14 +139,21 @@ class Fetch {
       this.#deps.onProgress({ bytes, bytesTotal: list.size, sources: [...this.#running.keys()] })
       if (plan.left === 0) this.#over.resolve()
     }
+    const failed = (error: unknown): void => this.#over.reject(error) // No other source would help.
+    let unsynced = 0
     const deliver = async (index: number, bytes: Uint8Array): Promise<void> => {
       this.#heardAt = this.#deps.clock.now()
       if (plan.isDone(index)) return
       try {
         await file.write(index * BLOB_CHUNK_BYTES, bytes)
       } catch (error) {
-        this.#over.reject(error) // Our own disk: no other source would help.
+        failed(error)
         throw error
+      }
+      unsynced += bytes.length
+      if (unsynced >= BLOB_SYNC_BYTES) {
+        unsynced = 0
+        void file.sync().catch(failed) // Beside the network, so that little is left for the end.
       }
       if (plan.finish(index)) report()
     }
@@ -175,7 +184,8 @@ class Fetch {
       this.#idle.add(peer)
     } catch (error) {
       delivery.plan.drop(peer)
-      this.#failed(source, error)
+      if (delivery.plan.left === 0) this.#sources.delete(peer) // Ended by us: all is there.
+      else this.#failed(source, error)
     } finally {
       this.#running.delete(peer)
     }
@@ -203,7 +213,9 @@ class Fetch {
 
   /** Members to ask now, as many as there may be. */
   async #search(): Promise<readonly NodeId[]> {
-    const { sources, asked } = await Promise.race([this.#deps.find(this.#id), this.#never()])
+    const found = await this.#unlessOver(this.#deps.find(this.#id))
+    if (found === null) return []
+    const { sources, asked } = found
     this.#wasFound ||= sources.length > 0
     if (!this.#wasFound) throw blobNotFound(this.#id, asked)
     const now = this.#deps.clock.now()
@@ -238,10 +250,9 @@ class Fetch {
     }
   }
 
-  /** Rejects when the whole is given up. */
-  async #never(): Promise<never> {
-    await this.#over.promise
-    throw this.#reason()
+  /** Null when all is there meanwhile. @throws why the whole is given up */
+  #unlessOver<T>(work: Promise<T>): Promise<T | null> {
+    return Promise.race([work, this.#over.promise.then(() => null)])
   }
 
   async #ended(): Promise<void> {

@@ -23,6 +23,8 @@ export const BLOB_CHUNKS_ASKED_MAX = 12
 export const BLOB_SOURCES_MAX = 4
 /** At the end of a fetch a chunk may be asked of a second source, so that the slowest does not hold up all. */
 export const BLOB_COPIES_MAX = 2
+/** So much of a fetch is written before the disk is told to begin with it, while more comes. */
+export const BLOB_SYNC_BYTES: number = 32 * 1024 * 1024
 /** Fetches under way at once on one node. */
 export const BLOB_FETCHES_MAX = 8
 /** A source that sends nothing for this long is left: ten times the longest pause of a living link. */

@@ -8,6 +8,7 @@
 import type { BlobId, Cbor, Clock, FrameChannel, Logger, NodeId } from '../../core/index.ts'
 import type { BlobGate } from '../ports.ts'
 import type { RpcRequest, RpcService } from '../rpc/index.ts'
+import type { BlobList } from './blob-list.ts'
 import { ChunkReader } from './chunk-reader.ts'
 import { blobDamaged, blobRequestInvalid, blobsBusy, blobSilent } from './errors.ts'
 import {
@@ -18,7 +19,7 @@ import {
 } from './limits.ts'
 import type { Shelf } from './shelf.ts'
 import { Silence } from './silence.ts'
-import { BLOB_SERVICE, decodeWish, hasAnswer, LIST_INDEX, requestedId } from './wire.ts'
+import { BLOB_SERVICE, decodeWishes, hasAnswer, LIST_INDEX, requestedId } from './wire.ts'
 
 export interface ServeDeps {
   readonly shelf: Shelf
@@ -88,31 +89,53 @@ export class BlobServer implements RpcService {
     let sent = 0
     try {
       for await (const frame of channel.frames) {
-        const index = decodeWish(frame)
-        if (index === LIST_INDEX) {
-          const length = new Uint8Array(4)
-          new DataView(length.buffer).setUint32(0, list.bytes.length)
-          await channel.send(length)
-          await sendPieces(channel, list.bytes, () => silence.heard())
-          continue
+        for (const index of decodeWishes(frame)) {
+          if (index === LIST_INDEX) await sendList(channel, list, silence)
+          else {
+            await this.#sendChunk(channel, { index, list, reader, silence })
+            sent += 1
+          }
         }
-        if (index >= list.count) throw blobRequestInvalid(`it has ${list.count} chunks`)
-        const bytes = await reader.read(index)
-        if (bytes.length !== list.chunkSize(index)) {
-          await this.#deps.shelf.demote(id)
-          throw blobDamaged(id, 'its file')
-        }
-        await sendPieces(channel, bytes, (size) => {
-          reader.sent(size)
-          silence.heard()
-        })
-        sent += 1
       }
       return sent
     } finally {
       await reader.close()
     }
   }
+
+  async #sendChunk(
+    channel: FrameChannel,
+    { index, list, reader, silence }: ChunkToSend
+  ): Promise<void> {
+    if (index >= list.count) throw blobRequestInvalid(`it has ${list.count} chunks`)
+    const bytes = await reader.read(index)
+    if (bytes.length !== list.chunkSize(index)) {
+      await this.#deps.shelf.demote(list.id)
+      throw blobDamaged(list.id, 'its file')
+    }
+    await sendPieces(channel, bytes, (size) => {
+      reader.sent(size)
+      silence.heard()
+    })
+  }
+}
+
+interface ChunkToSend {
+  readonly index: number
+  readonly list: BlobList
+  readonly reader: ChunkReader
+  readonly silence: Silence
+}
+
+async function sendList(
+  channel: FrameChannel,
+  { bytes }: BlobList,
+  silence: Silence
+): Promise<void> {
+  const length = new Uint8Array(4)
+  new DataView(length.buffer).setUint32(0, bytes.length)
+  await channel.send(length)
+  await sendPieces(channel, bytes, () => silence.heard())
 }
 
 async function sendPieces(

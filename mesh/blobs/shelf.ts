@@ -199,12 +199,16 @@ export class Shelf {
     }
   }
 
-  /** Remembers that it was used now. */
+  /** Remembers that it was used now. That it could not be written fails nobody: the order of use is a hint. */
   async touch(id: BlobId): Promise<void> {
     const entry = this.#entries.get(id)
     if (entry === undefined) return
     entry.lastUse = ++this.#uses
-    await this.#save(entry)
+    try {
+      await this.#save(entry)
+    } catch (error) {
+      this.#deps.log.warn('cannot note the use of a blob', { blob: id, error: String(error) })
+    }
   }
 
   async pin(id: BlobId, isPinned: boolean): Promise<void> {

@@ -18,7 +18,7 @@ import {
   BLOB_STALL_MS
 } from './limits.ts'
 import { Silence } from './silence.ts'
-import { BLOB_SERVICE, encodeWish, LIST_INDEX, requestBody } from './wire.ts'
+import { BLOB_SERVICE, encodeWishes, LIST_INDEX, requestBody } from './wire.ts'
 
 export interface SourceDeps {
   readonly rpc: RpcClient
@@ -59,7 +59,7 @@ export class Source {
 
   /** @throws WeaverError `MESH_BLOB_FORGED`, or whatever ended the call */
   async list(): Promise<BlobList> {
-    await this.#call.channel.send(encodeWish(LIST_INDEX))
+    await this.#call.channel.send(encodeWishes([LIST_INDEX]))
     const head = await this.#take(new Uint8Array(4))
     const size = new DataView(head.buffer, head.byteOffset).getUint32(0)
     if (size > BLOB_LIST_BYTES_MAX) throw blobForged(this.#id, 'a list')
@@ -117,12 +117,16 @@ export class Source {
   }
 
   async #ask(plan: ChunkPlan, asked: number[]): Promise<void> {
-    while (asked.length < BLOB_CHUNKS_ASKED_MAX) {
+    if (asked.length > BLOB_CHUNKS_ASKED_MAX / 2) return // Several in one frame: each costs a write.
+    const wishes: number[] = []
+    while (asked.length + wishes.length < BLOB_CHUNKS_ASKED_MAX) {
       const index = plan.take(this.peer)
-      if (index === null) return
-      asked.push(index)
-      await this.#call.channel.send(encodeWish(index))
+      if (index === null) break
+      wishes.push(index)
     }
+    if (wishes.length === 0) return
+    asked.push(...wishes)
+    await this.#call.channel.send(encodeWishes(wishes))
   }
 
   /** Fills `buffer`. */

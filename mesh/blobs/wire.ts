@@ -4,6 +4,7 @@ import { blobId } from '../../core/index.ts'
 import type { BlobId, Cbor } from '../../core/index.ts'
 import { fieldsOf } from '../exchange.ts'
 import { blobRequestInvalid } from './errors.ts'
+import { BLOB_CHUNKS_ASKED_MAX } from './limits.ts'
 
 export const BLOB_SERVICE = 'blobs'
 const VERSION = 1
@@ -33,15 +34,20 @@ export function saysHas(answer: unknown): boolean {
   return fieldsOf(answer)['has'] === true
 }
 
-/** One wish: a chunk by its index, or the list. */
-export function encodeWish(index: number): Uint8Array {
-  const frame = new Uint8Array(4)
-  new DataView(frame.buffer).setUint32(0, index)
+/** Wishes in one frame: each a chunk by its index, or the list. */
+export function encodeWishes(indexes: readonly number[]): Uint8Array {
+  const frame = new Uint8Array(4 * indexes.length)
+  const view = new DataView(frame.buffer)
+  for (const [at, index] of indexes.entries()) view.setUint32(4 * at, index)
   return frame
 }
 
 /** @throws WeaverError `MESH_BLOB_REQUEST_INVALID` */
-export function decodeWish(frame: Uint8Array): number {
-  if (frame.length !== 4) throw blobRequestInvalid('a wish is 4 bytes')
-  return new DataView(frame.buffer, frame.byteOffset).getUint32(0)
+export function decodeWishes(frame: Uint8Array): readonly number[] {
+  const count = frame.length / 4
+  if (!Number.isInteger(count) || count < 1 || count > BLOB_CHUNKS_ASKED_MAX) {
+    throw blobRequestInvalid(`wishes are 4 bytes each, and at most ${BLOB_CHUNKS_ASKED_MAX}`)
+  }
+  const view = new DataView(frame.buffer, frame.byteOffset)
+  return Array.from({ length: count }, (_, at) => view.getUint32(4 * at))
 }

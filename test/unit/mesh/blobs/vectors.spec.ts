@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import { shake256 } from '@noble/hashes/sha3.js'
 import { blobId, concatBytes, decodeCbor, encodeCbor, toHex } from '../../../../core/index.ts'
 import { BlobList, chunkHash } from '../../../../mesh/blobs/blob-list.ts'
-import { encodeWish, LIST_INDEX, requestBody, requestedId } from '../../../../mesh/blobs/wire.ts'
+import { encodeWishes, LIST_INDEX, requestBody, requestedId } from '../../../../mesh/blobs/wire.ts'
 
 const FILE = new URL('../../../vectors/mesh/blobs-v1.json', import.meta.url)
 const CHUNK = 262_144
@@ -19,7 +19,7 @@ interface Golden {
     readonly list: string
   }[]
   readonly request: string
-  readonly wishes: { readonly first: string; readonly list: string }
+  readonly wishes: { readonly chunks: string; readonly list: string }
 }
 
 function made(fill: number, size: number): Golden['blobs'][number] {
@@ -45,7 +45,10 @@ describe('blobs: golden bytes of version 1', () => {
       {
         blobs: golden.blobs.map(({ fill, size }) => made(fill, size)),
         request: toHex(encodeCbor(requestBody(id))),
-        wishes: { first: toHex(encodeWish(0)), list: toHex(encodeWish(LIST_INDEX)) }
+        wishes: {
+          chunks: toHex(encodeWishes([0, 1, 258])),
+          list: toHex(encodeWishes([LIST_INDEX]))
+        }
       },
       golden
     )
