@@ -25,7 +25,7 @@ export interface DiskDeps {
 }
 
 export interface DiskOptions {
-  /** Writes are large, and done on another thread: the page cache takes its time over them. */
+  /** Writes are large: they and their syncs are done on other threads, whatever they took before. */
   readonly isBulk?: boolean
 }
 
@@ -203,6 +203,8 @@ class DiskFile implements FolderFile {
   }
 
   sync(): Promise<void> {
+    // How long the last one took says nothing of the next where files are large: never on the spot.
+    if (this.#isBulk) return attempt('sync', this.#name, () => this.#handle.datasync())
     return attempt('sync', this.#name, () => this.#syncs.sync(this.#handle.fd))
   }
 

@@ -15,7 +15,7 @@ export async function openBlobs(
   peers: () => readonly NodeId[]
 ): Promise<Blobs> {
   const blobs = new Blobs({
-    disk: blobDisk(await openLaneDisk(folder, { isBulk: true })),
+    disk: blobDisk(await openLaneDisk(folder, { clock: systemClock }, { isBulk: true })),
     store: new MemoryStore(),
     clock: systemClock,
     entropy: systemEntropy,
