@@ -6,14 +6,14 @@
 //   C2. A head is announced only when its block is durable.
 //   C3. After the disk failed under the own lane, nothing more is acknowledged until the next start.
 
-import { equalBytes } from '../core/index.ts'
+import { equalBytes, readRotation } from '../core/index.ts'
 import type { Logger, NodeId, Signer, WeaverError } from '../core/index.ts'
 import { assembleBlock } from './block.ts'
 import type { Tip } from './block.ts'
 import { inlineChecker } from './check-batch.ts'
 import { entryId, pendingEntry } from './entry.ts'
 import type { EntryDraft, EntryRef, PendingEntry } from './entry.ts'
-import { ChainQueryError, ChainStoppedError, InRepairError } from './errors.ts'
+import { ChainQueryError, ChainStoppedError, InRepairError, LaneEndedError } from './errors.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { CrossLink } from './header.ts'
 import { HLC_ZERO, observe } from './hlc.ts'
@@ -36,13 +36,14 @@ import { Proofs } from './proofs/proofs.ts'
 import type { LaneCheckpoint } from './proofs/proofs.ts'
 import { REDACTED_KIND } from './redaction-entry.ts'
 import type { LaneRepair, RepairSource } from './repair.ts'
+import { ROTATION_KIND } from './rotation-entry.ts'
 import { saltSource } from './salts.ts'
 import type { SaltSource } from './salts.ts'
 import { Upkeep } from './upkeep.ts'
 import { verifyLanes } from './verify.ts'
 import type { VerifyOptions, VerifyReport } from './verify.ts'
 
-export type LaneState = 'ok' | 'behind' | 'forked' | 'truncated'
+export type LaneState = 'ok' | 'behind' | 'ended' | 'forked' | 'truncated'
 
 export interface LaneStatus {
   readonly lane: NodeId
@@ -53,8 +54,12 @@ export interface LaneStatus {
   readonly head: Uint8Array | null
   /** What the lane's blocks take on this disk. */
   readonly bytes: number
-  /** `behind`: a peer says that there are more blocks than are held here. */
+  /**
+   * `behind`: a peer says that there are more blocks than are held here. `ended`: its key has handed over to
+   * `heir`, and the lane is whole.
+   */
   readonly state: LaneState
+  readonly heir: NodeId | null
   /** The newest that somebody cosigned, else the newest; null before the first. */
   readonly checkpoint: LaneCheckpoint | null
   /** By how much the last entry is ahead of this node's wall clock; 0 up to CLOCK_AHEAD_MAX_MS. */
@@ -147,6 +152,8 @@ export class Chain {
       const { failure } = this.#own.store
       if (failure !== null) return Promise.reject(failure)
       if (this.#own.isInRepair) return Promise.reject(new InRepairError(this.#own.store.lane))
+      const { heir } = this.#own
+      if (heir !== null) return Promise.reject(new LaneEndedError(this.#own.store.lane, heir))
       const entries = drafts.map(pendingEntry)
       const append = (): Promise<readonly EntryRef[]> => this.#queue.append(entries, signal)
       return entries.some(isRedaction) ? this.upkeep.redact(entries, append) : append()
@@ -233,6 +240,7 @@ export class Chain {
         isOwn: false,
         ...nothing,
         state: 'behind',
+        heir: null,
         checkpoint: null,
         clockAheadMs: 0
       })
@@ -250,7 +258,8 @@ export class Chain {
       const isRedacted = redactor.isRedacted.bind(redactor)
       const chosen = this.#chosen(options.lane)
       const { disk, signer, checker = inlineChecker } = this.#deps
-      const deps = { lanes: this.#lanes.byId, disk, signer, checker, isRedacted }
+      const { predecessorOf } = this.#lanes
+      const deps = { lanes: this.#lanes.byId, disk, signer, checker, isRedacted, predecessorOf }
       return verifyLanes(deps, chosen, options)
     } catch (error) {
       return Promise.reject(error)
@@ -296,6 +305,11 @@ export class Chain {
     return record === null ? null : (entriesIn(ref.lane, record)[ref.index] ?? null)
   }
 
+  /** The key that took over from this node's: its lane has ended. Null while it goes on. */
+  heir(): NodeId | null {
+    return this.#own.heir
+  }
+
   /** Why the own lane cannot be written any more (C3), or null. */
   failure(): WeaverError | null {
     return this.#own.store.failure
@@ -329,6 +343,9 @@ export class Chain {
     const records = [{ height: block.tip.height, offset: 0 }]
     await this.#own.store.append({ bytes: block.record, records, tip: block.tip })
     // From here the block is durable.
+    const rotation = entries.findLast(({ kind }) => kind === ROTATION_KIND)
+    const heir = rotation === undefined ? null : readRotation(rotation.payload)
+    if (heir?.from === this.#signer.nodeId) this.#own.endWith(heir.to)
     for (const { lane, height } of links) {
       this.#linked.delete(lane)
       this.#linked.set(lane, height)
@@ -373,7 +390,7 @@ export class Chain {
   }
 
   #statusOf(lane: Lane): LaneStatus {
-    const { store, isOwn, forkHeight, isTruncated } = lane
+    const { store, isOwn, forkHeight, isTruncated, heir } = lane
     const { height, entries, hash } = store.tip
     const claimed = this.#claims.get(store.lane) ?? 0
     const proven = this.proofs.stateOf(store.lane)
@@ -381,12 +398,13 @@ export class Chain {
     if (proven !== null) state = proven
     else if (forkHeight !== null) state = 'forked'
     else if (isTruncated) state = 'truncated'
+    else if (heir !== null) state = 'ended'
     else if (!isOwn && claimed > height) state = 'behind'
     const head = height === 0 ? null : hash
     const ahead = store.tip.time.ms - this.#deps.clock.wall()
     const clockAheadMs = ahead > CLOCK_AHEAD_MAX_MS ? ahead : 0
     const checkpoint = this.proofs.latest(store.lane)
-    const place = { lane: store.lane, isOwn, height, entries, head, bytes: store.bytes }
+    const place = { lane: store.lane, isOwn, height, entries, head, heir, bytes: store.bytes }
     return { ...place, state, checkpoint, clockAheadMs }
   }
 }

@@ -16,6 +16,8 @@ import type { Hlc } from './hlc.ts'
 import { SALT_BYTES } from './limits.ts'
 import { merkleRoot } from './merkle.ts'
 import { REDACTED_KIND, redactionTarget } from './redaction-entry.ts'
+import { ROTATION_KIND, rotationIn, rotationProblem } from './rotation-entry.ts'
+import type { RotationPlace } from './rotation-entry.ts'
 import { headerBytesOf, LEAF_PREFIX_BYTES, parseFrameHead, rowsOf, signatureOf } from './record.ts'
 import type { FrameHead, Row } from './record.ts'
 
@@ -25,6 +27,8 @@ export interface BlockCheck {
   readonly problems: readonly Problem[]
   /** Which entries of this block take back the payload of which other entry. */
   readonly redactions: readonly RedactionPlace[]
+  /** Which of its entries say that a key takes the place of another one. */
+  readonly rotations: readonly RotationPlace[]
 }
 
 export interface RedactionPlace {
@@ -58,7 +62,7 @@ export function checkRecord(lane: NodeId, record: Uint8Array, height: number): B
   if (head === null || head.recordBytes !== record.length) {
     const message = `The frame of block ${height} is damaged`
     const problem = { lane, height, entry: null, code: 'CHAIN_FRAME_DAMAGED', message }
-    return { block: null, problems: [problem], redactions: [] }
+    return { block: null, problems: [problem], redactions: [], rotations: [] }
   }
   const check = new RecordCheck(lane, head)
   const header = signedHeader(lane, record, head)
@@ -66,10 +70,10 @@ export function checkRecord(lane: NodeId, record: Uint8Array, height: number): B
     check.add(null, 'CHAIN_HEADER_DAMAGED', 'has a header or signature that was changed')
   }
   const firstTime = check.rows(record, header)
-  const { problems, redactions } = check
-  if (header === null) return { block: null, problems, redactions }
+  const { problems, redactions, rotations } = check
+  if (header === null) return { block: null, problems, redactions, rotations }
   const hash = blockHash(headerBytesOf(record, head))
-  return { block: { header, hash, firstTime }, problems, redactions }
+  return { block: { header, hash, firstTime }, problems, redactions, rotations }
 }
 
 /** Of each row. A payload that is absent has a hash of nothing here. */
@@ -86,6 +90,7 @@ function hashesOf(rows: readonly Row[]): {
 class RecordCheck {
   readonly problems: Problem[] = []
   readonly redactions: RedactionPlace[] = []
+  readonly rotations: RotationPlace[] = []
   readonly #lane: NodeId
   readonly #head: FrameHead
 
@@ -135,8 +140,10 @@ class RecordCheck {
     const plain = plainEntry(row.entry)
     const entry = plain === null ? slowEntry(row.entry) : null
     if (plain === null && entry === null) return null
-    const isRedaction = plain === null || isRedactedKind(row.entry, plain.kindAt, plain.kindEnd)
-    if (isRedaction) this.#redaction(row, index)
+    const kindOf = (kind: Buffer): boolean =>
+      plain === null || isKind(kind, row.entry, plain.kindAt, plain.kindEnd)
+    if (kindOf(REDACTED_BYTES)) this.#redaction(row, index)
+    if (kindOf(ROTATION_BYTES)) this.#rotation(row, index)
     const isNamed =
       plain === null
         ? entry !== null && found !== undefined && equalBytes(entry.payloadHash, found)
@@ -155,6 +162,15 @@ class RecordCheck {
     const entry = slowEntry(row.entry)
     const target = entry === null ? null : redactionTarget(entry.kind, entry.subject)
     if (target !== null) this.redactions.push({ index, target })
+  }
+
+  #rotation(row: Row, index: number): void {
+    if (slowEntry(row.entry)?.kind !== ROTATION_KIND) return
+    const place = { index, rotation: rotationIn(row.payload) }
+    this.rotations.push(place)
+    const { height, count } = this.#head
+    const problem = rotationProblem(place, { lane: this.#lane, height, count })
+    if (problem !== null) this.add(index, 'CHAIN_ROTATION_INVALID', problem)
   }
 
   #times(times: readonly (Hlc | null)[], header: Header | null): void {
@@ -182,9 +198,11 @@ function slowEntry(bytes: Uint8Array): Entry | null {
 
 const REDACTED_BYTES = Buffer.from(REDACTED_KIND, 'latin1')
 
-function isRedactedKind(entry: Uint8Array, at: number, end: number): boolean {
-  if (end - at !== REDACTED_BYTES.length) return false
-  return REDACTED_BYTES.every((byte, index) => entry[at + index] === byte)
+const ROTATION_BYTES = Buffer.from(ROTATION_KIND, 'latin1')
+
+function isKind(kind: Buffer, entry: Uint8Array, at: number, end: number): boolean {
+  if (end - at !== kind.length) return false
+  return kind.every((byte, index) => entry[at + index] === byte)
 }
 
 /** Whether the first `length` bytes of a hash stand in `bytes` at `at`. */

@@ -84,6 +84,15 @@ export class QueueFullError extends WeaverError {
   }
 }
 
+/** The lane's key has handed over to another one: the lane is complete. */
+export class LaneEndedError extends WeaverError {
+  constructor(lane: NodeId, heir: NodeId) {
+    super('CHAIN_LANE_ENDED', `Cannot append to lane ${lane}: its key has handed over to ${heir}`, {
+      detail: { lane, heir, hint: 'restart the kernel: it goes on under the new key' }
+    })
+  }
+}
+
 /** What was to be appended is not an entry of this format. */
 export class InvalidDraftError extends WeaverError {
   constructor(what: string) {

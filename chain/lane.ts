@@ -4,6 +4,8 @@
 //   A1. A block is stored only if everything in it checks out and it follows the stored tip.
 //   A2. A stored block is never replaced. A second signed version of a height, or a signed block that
 //       names another predecessor, is refused and kept beside the lane as proof, across restarts.
+//   A4. Behind the block in which the lane's key hands over nothing is stored, and the lane of the new key
+//       is stored only where it begins with that word of both.
 //   A3. Blocks are verified and written in the order of the calls; calls for one lane do not overlap.
 
 import { concatBytes, equalBytes } from '../core/index.ts'
@@ -12,7 +14,7 @@ import { checkLink, tipOf } from './block.ts'
 import type { SignedBlock, Tip } from './block.ts'
 import { checkAhead } from './check-ahead.ts'
 import { checkRecord, signedHeader } from './check.ts'
-import type { RedactionPlace } from './check.ts'
+import type { BlockCheck, RedactionPlace } from './check.ts'
 import { LaneTruncatedError } from './errors.ts'
 import { blockHash } from './hashes.ts'
 import { ACCEPT_WRITE_BYTES, RECORD_BYTES_MAX, RECORDS_PER_BATCH_MAX } from './limits.ts'
@@ -50,6 +52,8 @@ export interface LaneDeps {
   readonly onRedactions: (lane: NodeId, places: readonly FoundRedaction[]) => Promise<void>
   /** Checks many records, perhaps on other cores. */
   readonly checker: RecordChecker
+  /** The key whose place the lane's owner took, as its mesh knows it: then its first block must say so. */
+  readonly predecessorOf: (lane: NodeId) => NodeId | null
   /** The record as it may be stored: without the payloads that have been redacted. */
   readonly storable: (lane: NodeId, height: number, record: Uint8Array) => Uint8Array
 }
@@ -63,6 +67,7 @@ interface Fresh {
   readonly record: Uint8Array
   readonly tip: Tip
   readonly redactions: readonly FoundRedaction[]
+  readonly heir: NodeId | null
 }
 
 type Verdict =
@@ -70,6 +75,8 @@ type Verdict =
       readonly kind: 'next'
       readonly block: SignedBlock
       readonly redactions: readonly RedactionPlace[]
+      /** The key that goes on where this block ends the lane. */
+      readonly heir: NodeId | null
     }
   | { readonly kind: 'known' }
   | { readonly kind: 'stop'; readonly stop: Stop }
@@ -83,17 +90,25 @@ export class Lane {
   #isOutrun = false
   /** The own lane takes its blocks back from others, and nothing is appended to it. */
   #isInRepair: boolean
+  /** The key that took over from the lane's, behind whose last block nothing may stand. */
+  #heir: NodeId | null
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(
     deps: LaneDeps,
-    options: { isOwn: boolean; forkHeight: number | null; isInRepair?: boolean }
+    options: {
+      isOwn: boolean
+      forkHeight: number | null
+      isInRepair?: boolean
+      heir?: NodeId | null
+    }
   ) {
     this.store = deps.store
     this.isOwn = options.isOwn
     this.#deps = deps
     this.#forkHeight = options.forkHeight
     this.#isInRepair = options.isInRepair ?? false
+    this.#heir = options.heir ?? null
   }
 
   get isInRepair(): boolean {
@@ -103,6 +118,16 @@ export class Lane {
   /** From now on the own lane is written by this node again. */
   endRepair(): void {
     this.#isInRepair = false
+  }
+
+  /** The key that took over from the lane's: the lane is complete. Null while it goes on. */
+  get heir(): NodeId | null {
+    return this.#heir
+  }
+
+  /** The own lane ends with the block that is durable now. */
+  endWith(heir: NodeId): void {
+    this.#heir = heir
   }
 
   /** The height of which two signed versions have been seen, or null. */
@@ -162,7 +187,8 @@ export class Lane {
       const { height } = verdict.block.header
       const redactions = verdict.redactions.map((place) => ({ ...place, height }))
       const storable = this.#deps.storable(this.store.lane, height, record)
-      fresh.push({ record: storable, tip: tipOf(verdict.block), redactions })
+      const { heir } = verdict
+      fresh.push({ record: storable, tip: tipOf(verdict.block), redactions, heir })
       bytes += record.length
       // What has been checked ahead takes no time here: one sync for all of it.
       if (bytes < ACCEPT_WRITE_BYTES || checked.length > 0) continue
@@ -193,7 +219,7 @@ export class Lane {
       return { kind: 'stop', stop: { kind: 'gap', head: null, need: tip.height + 1 } }
     }
     const check = checked ?? checkRecord(this.store.lane, record, height)
-    const { block, problems, redactions } = structureOf(check)
+    const { block, problems } = structureOf(check)
     const [first] = problems
     if (block === null || first !== undefined) {
       const { code, message } = first ?? {
@@ -205,10 +231,28 @@ export class Lane {
     if (height <= tip.height) return this.#compare(record, block, fresh)
     if (this.isOwn && !this.#isInRepair) return this.#outrun(block)
     const [broken] = checkLink(tip, block)
-    if (broken === undefined) return { kind: 'next', block, redactions }
+    if (broken === undefined) return this.#inLine(block, check, fresh)
     if (broken.code !== 'CHAIN_LINK_BROKEN')
       return this.#refuse(broken.code, height, broken.message)
     return this.#fork(record, height)
+  }
+
+  /** A change of key stands where it must, and nothing stands behind the one that ends the lane (A4). */
+  #inLine(block: SignedBlock, check: BlockCheck, fresh: readonly Fresh[]): Verdict {
+    const { store } = this
+    const { height } = block.header
+    const ended = fresh.length === 0 ? this.#heir : (fresh.at(-1)?.heir ?? null)
+    if (ended !== null) {
+      const message = `Block ${height} stands behind the last one of a key that has handed over`
+      return this.#refuse('CHAIN_LANE_ENDED', height, message)
+    }
+    const before = height === 1 ? this.#deps.predecessorOf(store.lane) : null
+    if (before !== null && !check.rotations.some(({ rotation }) => rotation?.from === before)) {
+      const message = 'The lane of a new key does not begin with the word of the old one'
+      return this.#refuse('CHAIN_ROTATION_MISSING', height, message)
+    }
+    const { redactions } = check
+    return { kind: 'next', block, redactions, heir: heirIn(check, store.lane) }
   }
 
   /** A block at or below the tip: the stored one once more, or a contradiction (A2). */
@@ -281,6 +325,7 @@ export class Lane {
     const redactions = fresh.flatMap((each) => each.redactions)
     if (redactions.length > 0) await this.#deps.onRedactions(store.lane, redactions)
     await store.append({ bytes, records, tip })
+    this.#heir = fresh.at(-1)?.heir ?? this.#heir
     await this.#checkKnown(fresh)
     this.#deps.onAdvance(tip)
   }
@@ -292,6 +337,11 @@ export class Lane {
     if (known === null || same === undefined || equalBytes(same.tip.hash, known.hash)) return
     await this.#fork(same.record, known.height)
   }
+}
+
+/** The key that takes over where a block ends its lane. */
+export function heirIn({ rotations }: Pick<BlockCheck, 'rotations'>, lane: NodeId): NodeId | null {
+  return rotations.find(({ rotation }) => rotation?.from === lane)?.rotation?.to ?? null
 }
 
 /** Keeps one record that contradicts the lane. Durable once resolved. */

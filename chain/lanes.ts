@@ -4,7 +4,8 @@ import type { Clock, Logger, NodeId, Signer } from '../core/index.ts'
 import type { Tip } from './block.ts'
 import { inlineChecker } from './check-batch.ts'
 import { HeadKeeper } from './head-keeper.ts'
-import { keepProof, Lane, proofHeight } from './lane.ts'
+import { checkRecord } from './check.ts'
+import { heirIn, keepProof, Lane, proofHeight } from './lane.ts'
 import type { AcceptOutcome, FoundRedaction } from './lane.ts'
 import { LaneStore } from './lane-store.ts'
 import { LANES_MAX, SEGMENT_BYTES } from './limits.ts'
@@ -35,6 +36,8 @@ export interface ChainOptions {
   readonly isRepeatable?: boolean
   /** Whether the owner of a lane may take back payloads of another one; by default only of the own. */
   readonly mayRedact?: (redactor: NodeId, lane: NodeId) => boolean
+  /** The key whose place a lane's owner took, as its mesh knows it; by default none. */
+  readonly predecessorOf?: (lane: NodeId) => NodeId | null
 }
 
 export class Lanes {
@@ -49,6 +52,7 @@ export class Lanes {
   ) => record
   readonly #deps: ChainDeps
   readonly #segmentBytes: number
+  readonly predecessorOf: (lane: NodeId) => NodeId | null
   readonly #isRepair: boolean
   readonly #keeper: HeadKeeper
   readonly #opening = new Map<NodeId, Promise<Lane>>()
@@ -57,6 +61,7 @@ export class Lanes {
     this.#deps = deps
     this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
     this.#isRepair = options.isRepair ?? false
+    this.predecessorOf = options.predecessorOf ?? (() => null)
     this.#keeper = new HeadKeeper(deps)
   }
 
@@ -154,12 +159,20 @@ export class Lanes {
         store,
         onAdvance,
         checker: this.#deps.checker ?? inlineChecker,
+        predecessorOf: this.predecessorOf,
         onRedactions: (owner, found) => this.onRedactions(owner, found),
         storable: (owner, height, record) => this.storable(owner, height, record)
       },
-      { isOwn, forkHeight, isInRepair }
+      { isOwn, forkHeight, isInRepair, heir: await heirOf(store) }
     )
     this.byId.set(id, lane)
     return lane
   }
+}
+
+/** The key that took over from the lane's, as its last block says. */
+async function heirOf(store: LaneStore): Promise<NodeId | null> {
+  const { height } = store.tip
+  const record = height === 0 ? null : await store.record(height)
+  return record === null ? null : heirIn(checkRecord(store.lane, record, height), store.lane)
 }

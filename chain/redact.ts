@@ -3,9 +3,12 @@
 
 import { checkRecord } from './check.ts'
 import type { BlockCheck } from './check.ts'
+import { decodeEntry } from './entry.ts'
 import { leafHashes } from './hashes.ts'
 import { SALT_BYTES } from './limits.ts'
 import { encodeRecord, headerBytesOf, parseFrameHead, rowsOf, signatureOf } from './record.ts'
+import type { Row } from './record.ts'
+import { ROTATION_KIND } from './rotation-entry.ts'
 import type { NodeId } from '../core/index.ts'
 
 const NOTHING = new Uint8Array(0)
@@ -21,7 +24,11 @@ export function withoutPayloads(
   const head = parseFrameHead(record)
   if (head === null) return null
   const rows = rowsOf(record, head)
-  if (!rows.some((row, index) => indexes.has(index) && row.payload.length > 0)) return null
+  // A change of key is what later blocks are judged by: it stays, whoever takes it back.
+  const isTaken = (row: Row, index: number): boolean => {
+    return indexes.has(index) && decodeEntry(row.entry).kind !== ROTATION_KIND
+  }
+  if (!rows.some((row, index) => row.payload.length > 0 && isTaken(row, index))) return null
   const entries = rows.map((row) => row.entry)
   return encodeRecord({
     height: head.height,
@@ -30,7 +37,7 @@ export function withoutPayloads(
     leaves: leafHashes(entries),
     entries,
     slots: rows.flatMap((row, index) => {
-      const slot = indexes.has(index) ? NOTHING : row.payload
+      const slot = isTaken(row, index) ? NOTHING : row.payload
       return [slot.subarray(0, SALT_BYTES), slot.subarray(SALT_BYTES)]
     })
   })

@@ -7,6 +7,8 @@ import { checkLink, EMPTY_TIP, tipOf } from './block.ts'
 import type { Problem, SignedBlock, Tip } from './block.ts'
 import { Batches } from './batches.ts'
 import { inlineChecker } from './check-batch.ts'
+import { checkRecord } from './check.ts'
+import { heirIn } from './lane.ts'
 import type { Lane } from './lane.ts'
 import { CHECK_INLINE_BYTES, PROBLEMS_MAX } from './limits.ts'
 import { LinkedHashes } from './linked-hashes.ts'
@@ -122,6 +124,8 @@ export interface VerifyDeps {
   readonly disk: LaneDisk
   readonly signer: Signer
   readonly checker: RecordChecker
+  /** The key whose place a lane's owner took, as the mesh knows it. */
+  readonly predecessorOf: (lane: NodeId) => NodeId | null
   /** Whether an absent payload was taken out for a reason that is on record. */
   readonly isRedacted: (lane: NodeId, height: number, index: number) => Promise<boolean>
 }
@@ -146,6 +150,8 @@ class LaneCheck {
   /** What the next block must follow; null behind a block that cannot be trusted or is not there. */
   #tip: Tip | null = EMPTY_TIP
   #isBehindDamage = false
+  /** The lane's key has handed over in a block before. */
+  #hasEnded = false
   /** All bytes of the lane are those of an earlier verification. */
   readonly #isCovered: boolean
 
@@ -173,7 +179,7 @@ class LaneCheck {
     tally.lanes += 1
     this.#standing()
     try {
-      if (!this.#isCovered) await this.#read()
+      if (!this.#isCovered) await this.#readOn()
     } finally {
       await this.#save() // Also when aborted: the next verification goes on from here.
     }
@@ -183,6 +189,14 @@ class LaneCheck {
       this.#add(this.#end.height, 'CHAIN_LANE_REPLACED', 'is not the block that was written last')
     }
     this.#progress()
+  }
+
+  async #readOn(): Promise<void> {
+    const { store } = this.#lane
+    const last = this.#height === 0 ? null : await store.record(this.#height)
+    this.#hasEnded =
+      last !== null && heirIn(checkRecord(store.lane, last, this.#height), store.lane) !== null
+    await this.#read()
   }
 
   /** Reads ahead as far as the checker has work for; judges in the order of the lane. */
@@ -253,7 +267,8 @@ class LaneCheck {
     this.#deps.tally.add({ lane: this.#lane.store.lane, height, entry: null, code, message })
   }
 
-  async #record(item: RecordItem, { block, problems }: RecordVerdict): Promise<void> {
+  async #record(item: RecordItem, verdict: RecordVerdict): Promise<void> {
+    const { block, problems } = verdict
     const { tally } = this.#deps
     const { height } = item.head
     if (height <= this.#height) {
@@ -264,6 +279,7 @@ class LaneCheck {
     else if (this.#isBehindDamage) this.#addUnknownBytes(height)
     this.#isBehindDamage = false
     for (const problem of problems) if (!(await this.#isRedacted(problem))) this.#found(problem)
+    this.#rotations(height, verdict)
     tally.blocks += 1
     tally.entries += item.head.count
     if (block !== null) {
@@ -276,6 +292,23 @@ class LaneCheck {
     if (this.#tip === null) this.#fingerprints.breakOff()
     // A whole file has been verified: a crash costs at most the next one.
     else if (this.#fingerprints.add(item, this.#tip)) await this.#save()
+  }
+
+  /** What only the lane as a whole shows of a change of key. */
+  #rotations(height: number, verdict: RecordVerdict): void {
+    const { lane } = this.#lane.store
+    if (this.#hasEnded) {
+      this.#add(
+        height,
+        'CHAIN_LANE_ENDED',
+        'stands behind the last one of a key that has handed over'
+      )
+    }
+    this.#hasEnded ||= heirIn(verdict, lane) !== null
+    const before = height === 1 ? this.#deps.predecessorOf(lane) : null
+    if (before === null || verdict.block === null) return
+    if (verdict.rotations.some(({ rotation }) => rotation?.from === before)) return
+    this.#add(height, 'CHAIN_ROTATION_MISSING', `does not begin with the word of the key ${before}`)
   }
 
   #found(problem: Problem): void {

@@ -21,6 +21,7 @@ export type Action =
   | 'blob.pin'
   | 'blob.put'
   | 'chain.redact'
+  | 'chain.rotate'
   | 'delegate.use'
   | 'env.pass'
   | 'exec.use'
@@ -82,6 +83,7 @@ export const ACTIONS: Readonly<Record<Action, ActionRule>> = {
     resource: 'entry:<entry id>',
     needs: []
   },
+  'chain.rotate': { what: 'give this node another key', resource: 'node:<NodeId>', needs: [] },
   'delegate.use': { what: 'hand on work', resource: 'delegate:<what>', needs: [] },
   'env.pass': {
     what: 'see a variable of the environment',

@@ -160,10 +160,13 @@ async function readFrom(
 export const startedMark: {
   isSet(store: KeyValueStore): Promise<boolean>
   set(store: KeyValueStore): Promise<void>
+  /** The lane of another key is to be begun. */
+  clear(store: KeyValueStore): Promise<void>
 } = {
   isSet: async (store) => (await store.get(STARTED_KEY)) !== null,
   set: async (store) => {
     if (await startedMark.isSet(store)) return
     await store.write([{ key: STARTED_KEY, value: utf8('1') }])
-  }
+  },
+  clear: (store) => store.write([{ key: STARTED_KEY, value: null }])
 }

@@ -4,7 +4,7 @@
 
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import process from 'node:process'
-import { parseBytes, toHex, utf8, WeaverError } from '../core/index.ts'
+import { parseBytes, signerFromSeed, toHex, utf8, WeaverError } from '../core/index.ts'
 import type { KeyValueStore, Logger } from '../core/index.ts'
 import { systemClock, systemEntropy, systemPrng } from '../core/system.ts'
 import { EnginePolicy, loadCedar } from '../governance/index.ts'
@@ -23,10 +23,12 @@ import { Feed } from './feed.ts'
 import { writeWhole } from './home-files.ts'
 import { removeKernelFile, writeKernelFile } from './home-kernel-file.ts'
 import { homePaths } from './home-layout.ts'
+import { adoptKey, prepareKey } from './home-identity.ts'
 import { openHome } from './home.ts'
-import type { Home } from './home.ts'
+import type { Home, HomeKey } from './home.ts'
 import { HttpServer } from './http/index.ts'
 import { secretFiles, Secrets } from './secrets.ts'
+import { handOver } from './key-rotation.ts'
 import { createKernel } from './kernel.ts'
 import type { Kernel } from './kernel.ts'
 import { kernelService } from './kernel-service.ts'
@@ -107,7 +109,15 @@ export async function openNode(options: NodeOptions): Promise<RunningNode> {
     isNew = home.isNew
     opened.add(() => home.close())
     const config = mergedConfig(home, options.flags)
-    const parts = { home, log, logFile, config, opened, repair: options.repair }
+    const parts = {
+      home,
+      log,
+      logFile,
+      config,
+      opened,
+      repair: options.repair,
+      signal: options.signal
+    }
     const { kernel, reaped } = await openKernel(parts)
     const stopAsked = Promise.withResolvers<string>()
     const service = kernelService(kernel.rooms, {
@@ -171,13 +181,14 @@ interface Parts {
   readonly config: NodeConfig
   readonly opened: Opened
   readonly repair: RepairWish | null
+  readonly signal: AbortSignal
 }
 
 async function openKernel(
   parts: Parts
 ): Promise<{ readonly kernel: Kernel; readonly reaped: readonly string[] }> {
   const { home, log, config, opened } = parts
-  const { paths, seed, signer, store } = home
+  const { paths, store } = home
   const clock = systemClock
   const incarnation = await nextIncarnation(store)
   const resources = await ownResources({ run: runCommand, log }, { gpu: config.gpu })
@@ -196,47 +207,50 @@ async function openKernel(
   parts.logFile.redactBy((text) => secrets.redacted(text))
   const checker = threadedChecker({ clock })
   opened.add(() => checker.stop())
-  const kernel = await createKernel(
-    {
-      clock,
-      prng: systemPrng,
-      entropy: systemEntropy,
-      log,
-      signer,
-      store,
-      laneDisk: await openLaneDisk(paths.chain, { clock }),
-      blobDisk: blobDisk(await openLaneDisk(paths.blobs, { clock }, { isBulk: true })),
-      checker,
-      network: libp2pNetwork(
-        { seed, clock, log: log.child({ room: 'mesh' }) },
-        { listen, mdns: config.mdns }
-      ),
-      pids: createPids({ store }),
-      agentProcesses: processes,
-      taskProcesses: withTaskFolders({ processes, log, streamMeter }, { directory: paths.work }),
-      outputs: processes.spool,
-      sandbox: createSandbox(
-        { clock, log },
-        { cacheFolder: paths.tools, execPath: process.execPath }
-      ),
-      secrets,
-      policy: (facts) => enginePolicy(parts, facts),
-      streamMeter,
-      machineLoad: machineLoadMeter({ clock }),
-      samples: () => samples
-    },
-    {
-      name: config.name,
-      labels: config.labels,
-      peers: config.peers,
-      resources,
-      version: VERSION,
-      home: paths.home,
-      incarnation,
-      repair: parts.repair,
-      ...(config.blobBudget === null ? {} : { blobBudgetBytes: parseBytes(config.blobBudget) })
-    }
-  )
+  const build = async ({ seed, signer }: HomeKey): Promise<Kernel> =>
+    createKernel(
+      {
+        clock,
+        prng: systemPrng,
+        entropy: systemEntropy,
+        log,
+        signer,
+        store,
+        laneDisk: await openLaneDisk(paths.chain, { clock }),
+        blobDisk: blobDisk(await openLaneDisk(paths.blobs, { clock }, { isBulk: true })),
+        checker,
+        network: libp2pNetwork(
+          { seed, clock, log: log.child({ room: 'mesh' }) },
+          { listen, mdns: config.mdns }
+        ),
+        pids: createPids({ store }),
+        agentProcesses: processes,
+        taskProcesses: withTaskFolders({ processes, log, streamMeter }, { directory: paths.work }),
+        outputs: processes.spool,
+        sandbox: createSandbox(
+          { clock, log },
+          { cacheFolder: paths.tools, execPath: process.execPath }
+        ),
+        secrets,
+        policy: (facts) => enginePolicy(parts, facts),
+        streamMeter,
+        machineLoad: machineLoadMeter({ clock }),
+        samples: () => samples,
+        prepareKey: () => signerFromSeed(prepareKey({ entropy: systemEntropy }, paths))
+      },
+      {
+        name: config.name,
+        labels: config.labels,
+        peers: config.peers,
+        resources,
+        version: VERSION,
+        home: paths.home,
+        incarnation,
+        repair: parts.repair,
+        ...(config.blobBudget === null ? {} : { blobBudgetBytes: parseBytes(config.blobBudget) })
+      }
+    )
+  const kernel = await build(await currentKey(parts, build))
   opened.add(() => kernel.stop('the start failed'))
   return { kernel, reaped: reaped.map(({ command }) => command) }
 }
@@ -250,6 +264,21 @@ function enginePolicy({ home, log }: Parts, facts: PolicyFacts): EnginePolicy {
     log: log.child({ room: 'governance' }),
     texts: async () => ({ sources: await readPolicyFiles(home.paths.policy), refused: null })
   })
+}
+
+/** The key of this home; where a change of it was asked for, the old one hands over first. */
+async function currentKey(
+  { home, log, signal }: Parts,
+  build: (key: HomeKey) => Promise<Kernel>
+): Promise<HomeKey> {
+  const { next, paths, store } = home
+  if (next === null) return home
+  log.info('handing over to another key', { from: home.signer.nodeId, to: next.signer.nodeId })
+  const keys = { old: home.signer, next: next.signer }
+  const isDone = await handOver(await build(home), keys, { store, signal })
+  if (!isDone) return home
+  adoptKey(paths)
+  return next
 }
 
 function processHost(

@@ -29,6 +29,16 @@ export function writeWhole(path: string, text: string | Uint8Array): void {
     unlinkIfThere(temporary)
     throw error
   }
+  syncFolderOf(path)
+}
+
+/** Gives a file another name, in place of what has it. Durable once it returns. */
+export function renameWhole(from: string, to: string): void {
+  renameSync(from, to)
+  syncFolderOf(to)
+}
+
+function syncFolderOf(path: string): void {
   const folder = openSync(dirname(path), 'r')
   try {
     fsyncSync(folder)

@@ -14,6 +14,8 @@ export interface HomePaths {
   readonly version: string
   /** The seed of the node's key: 64 hexadecimal digits. */
   readonly identityKey: string
+  /** The seed of the key that is to take the place of `identityKey`; only while a change of key is under way. */
+  readonly nextKey: string
   readonly config: string
   /** The policies of this home: `*.cedar`. */
   readonly policy: string
@@ -44,6 +46,7 @@ export function homePaths(home: string): HomePaths {
     home,
     version: join(home, 'version'),
     identityKey: join(home, 'identity.key'),
+    nextKey: join(home, 'identity.next'),
     config: join(home, 'config.json'),
     policy: join(home, 'policy'),
     secrets: join(home, 'secrets.sealed'),

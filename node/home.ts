@@ -26,7 +26,7 @@ import {
   homePathTooLong
 } from './home-errors.ts'
 import { makeFolder, writeWhole } from './home-files.ts'
-import { identitySeed } from './home-identity.ts'
+import { identitySeed, preparedSeed } from './home-identity.ts'
 import { readKernelFile } from './home-kernel-file.ts'
 import { HOME_FORMAT, homePaths, SOCKET_PATH_BYTES_MAX } from './home-layout.ts'
 import type { HomePaths } from './home-layout.ts'
@@ -38,12 +38,20 @@ export interface Home {
   readonly seed: Uint8Array
   readonly signer: Signer
   readonly store: KeyValueStore
+  /** The key that is to take its place; null unless a change of key is under way. */
+  readonly next: HomeKey | null
   /** Names this home on this machine, also against a copy of it: 16 hexadecimal digits. */
   readonly id: string
   /** True when this opening made it. */
   readonly isNew: boolean
   /** Frees it for another kernel. May be called twice. */
   close(): Promise<void>
+}
+
+/** A key of a home. */
+export interface HomeKey {
+  readonly seed: Uint8Array
+  readonly signer: Signer
 }
 
 export interface HomeDeps {
@@ -53,7 +61,7 @@ export interface HomeDeps {
 
 /** What may lie in a home that is not complete yet. */
 const OWN_NAMES =
-  /^(?:(?:version|identity\.key|config\.json)(?:\.new)?|run|store|chain|blobs|logs|spool|work|tools)$/
+  /^(?:(?:version|identity\.key|identity\.next|config\.json)(?:\.new)?|run|store|chain|blobs|logs|spool|work|tools)$/
 const DIRECTORY_MODE = 0o700
 const OTHERS = 0o077
 
@@ -93,8 +101,10 @@ function makeWhole(deps: HomeDeps, paths: HomePaths, store: LevelStore): Home {
   const seed = identitySeed(deps, { paths, isNew })
   if (isNew) writeWhole(paths.version, `${HOME_FORMAT}\n`) // From here on the home is complete.
   const signer = signerFromSeed(seed)
+  const nextSeed = preparedSeed(paths)
+  const next = nextSeed === null ? null : { seed: nextSeed, signer: signerFromSeed(nextSeed) }
   const id = homeId(paths, signer)
-  return { paths, seed, signer, store, id, isNew, close: () => store.close() }
+  return { paths, seed, signer, next, store, id, isNew, close: () => store.close() }
 }
 
 function checkPath({ home, socket }: HomePaths): void {
@@ -151,7 +161,7 @@ function tighten(log: Logger, folder: string): void {
 }
 
 /** The place counts too: a copied home on the same machine must not end the processes of the original. */
-function homeId(paths: HomePaths, signer: Signer): string {
+export function homeId(paths: HomePaths, signer: Signer): string {
   const place = utf8(`${signer.nodeId} ${realpathSync(paths.home)}`)
   return toHex(shake256('weft/home/1', place).subarray(0, 8))
 }

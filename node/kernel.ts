@@ -4,7 +4,7 @@
 
 import { createAgents } from '../agents/index.ts'
 import type { PidSource, ProcessHost } from '../agents/index.ts'
-import { LaneTruncatedError, openChain } from '../chain/index.ts'
+import { LaneTruncatedError, openChain, rotationEntry } from '../chain/index.ts'
 import type { Chain, EntryDraft, LaneDisk, RecordChecker } from '../chain/index.ts'
 import { WeaverError } from '../core/index.ts'
 import type { Clock, Entropy, KeyValueStore, Logger, NodeId, Prng, Signer } from '../core/index.ts'
@@ -86,6 +86,8 @@ export interface KernelDeps {
   readonly policy?: (facts: PolicyFacts) => Policy
   /** Told of the bytes of streams that pass through this kernel. */
   readonly streamMeter: StreamMeter
+  /** Makes, or finds, the key that is to take the place of `signer`. Durable once it returns. */
+  readonly prepareKey: () => Signer
   /** What this machine is doing now; asked once a second. */
   readonly machineLoad: () => MachineLoad
   /** The latest samples of this node's own processes. */
@@ -112,15 +114,17 @@ export interface Kernel {
    * kernel is ready for work. After a rejection only `stop` may be called.
    */
   start(options: StartOptions): Promise<void>
-  /** Refuses new work, ends all children, records the stop, closes everything. Idempotent. */
-  stop(why: string): Promise<void>
+  /** Waits, within a bound, until the connected members hold the end of this node's lane. */
+  flushed(): Promise<void>
+  /** Refuses new work, ends all children, records the stop, closes everything; null records none. Idempotent. */
+  stop(why: string | null): Promise<void>
 }
 
 export async function createKernel(deps: KernelDeps, options: KernelOptions): Promise<Kernel> {
-  const { clock, log, signer, sandbox, outputs, network, streamMeter } = deps
+  const { clock, log, signer, sandbox, outputs, network, streamMeter, prepareKey } = deps
   const self = signer.nodeId
   const failed = Promise.withResolvers<WeaverError>()
-  const chain = await openLanes(deps, options, (node) => mesh.member(node)?.role === 'admin')
+  const chain = await openLanes(deps, options, () => mesh)
   const { secrets } = deps
   const redacted = (text: string): string => secrets.redacted(text)
   const ledger = nodeLedger({ chain, self, onFailed: failed.resolve, redacted })
@@ -168,11 +172,12 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
   const callTool = toolCaller({ sandbox, gate, ledger })
   const blobs = nodeBlobs(deps, { options, mesh, gate })
 
-  const parts = { self, options, clock, log, startedAt: clock.now(), streamMeter, network, outputs }
+  const parts = { self, options, clock, log, startedAt: clock.now(), streamMeter, prepareKey }
+  const ports = { network, outputs }
   const records = { chain, ledger, gate, events, recorder, sync, witness }
   const meshed = { mesh, directory, pulses, table, remoteAgents: remoteAgents(rpc) }
   const work = { origin, executor, agents, sandbox, callTool, secrets, blobs }
-  const rooms: Rooms = { ...parts, ...records, ...meshed, ...work }
+  const rooms: Rooms = { ...parts, ...ports, ...records, ...meshed, ...work }
   serveMembers(rooms)
   connectRooms(rooms)
 
@@ -180,6 +185,7 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
   return {
     rooms,
     failed: failed.promise,
+    flushed: () => flushed(rooms),
     start: (start) => startKernel(rooms, { ...start, store: deps.store }),
     stop: (why) => {
       stopping ??= stopKernel(rooms, why)
@@ -192,14 +198,20 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
 async function openLanes(
   deps: KernelDeps,
   options: KernelOptions,
-  mayRedact: (redactor: NodeId) => boolean
+  mesh: () => Mesh
 ): Promise<Chain> {
   const { clock, signer, laneDisk, checker } = deps
   const isRepair = (options.repair ?? null) !== null
   const log = deps.log.child({ room: 'chain' })
   const chain = await openChain(
     { disk: laneDisk, clock, signer, log, ...(checker === undefined ? {} : { checker }) },
-    { isRepair, isRepeatable: deps.isRepeatable === true, mayRedact }
+    {
+      isRepair,
+      isRepeatable: deps.isRepeatable === true,
+      mayRedact: (redactor, lane) =>
+        mesh().member(redactor)?.role === 'admin' || mesh().heirOf(lane) === redactor,
+      predecessorOf: (lane) => mesh().predecessorOf(lane)?.node ?? null
+    }
   )
   const hasLane = chain.heads().some(({ lane }) => lane === signer.nodeId)
   if (hasLane || isRepair || !(await startedMark.isSet(deps.store))) return chain
@@ -232,7 +244,8 @@ function membersOf(mesh: Mesh): {
   readonly connectedPeers: () => readonly NodeId[]
 } {
   return {
-    isMember: (node) => mesh.isMember(node),
+    // Also the lanes of the keys that members had before.
+    isMember: (node) => mesh.ownsLane(node),
     connectedPeers: () =>
       mesh
         .peers()
@@ -421,6 +434,7 @@ async function startKernel(rooms: Rooms, start: KernelStart): Promise<void> {
   await rooms.blobs.open()
   const repaired = await openOwnLane(rooms, start)
   await ledger.record([
+    ...firstWord(rooms),
     ...repaired,
     {
       kind: 'kernel.started',
@@ -463,6 +477,13 @@ async function startKernel(rooms: Rooms, start: KernelStart): Promise<void> {
   await rooms.origin.resume()
 }
 
+/** The lane of a key that took over from another begins with the word of both. */
+function firstWord({ chain, mesh, self }: Rooms): readonly EntryDraft[] {
+  const before = mesh.predecessorOf(self)
+  if (before === null || chain.heads().some(({ lane }) => lane === self)) return []
+  return [rotationEntry(before.node, self, before.rotation)]
+}
+
 /** Whoever has just joined expects to see the mesh; but a mesh that is slow to answer delays no start. */
 async function firstConnection({ mesh, clock }: Rooms): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
@@ -492,7 +513,7 @@ async function flushed({ sync, clock }: Rooms): Promise<void> {
   await bound
 }
 
-async function stopKernel(rooms: Rooms, why: string): Promise<void> {
+async function stopKernel(rooms: Rooms, why: string | null): Promise<void> {
   const { self, ledger, log } = rooms
   rooms.events.close()
   // The executor first: what runs here ends, and the origin commits it before it stops too.
@@ -501,7 +522,8 @@ async function stopKernel(rooms: Rooms, why: string): Promise<void> {
   await rooms.recorder.settled()
   try {
     const subject = `node:${self}`
-    await ledger.record([{ kind: 'kernel.stopped', actor: subject, subject, payload: { why } }])
+    if (why !== null)
+      await ledger.record([{ kind: 'kernel.stopped', actor: subject, subject, payload: { why } }])
   } catch (error) {
     log.error('Cannot record the stop', { why: String(error) }) // A stop is never refused for that.
   }

@@ -56,6 +56,8 @@ export const EXPORT_CHUNK_BYTES: number = 256 * 1024
 export const OWN_LANE_WAIT_MS: Millis = millis(1000)
 /** For members that hold lost blocks to be reached, in a start that repairs the own lane. */
 export const REPAIR_WAIT_MS: Millis = millis(30_000)
+/** For a member to be reached that can be told of a new key; a start under the old one waits no longer. */
+export const ROTATION_WAIT_MS: Millis = millis(10_000)
 /** Between two looks at who is connected, while one waits for that. */
 export const REPAIR_POLL_MS: Millis = millis(50)
 

@@ -1,6 +1,6 @@
 import type { Agents } from '../agents/index.ts'
 import type { Chain } from '../chain/index.ts'
-import type { Clock, Logger, Millis, NodeId } from '../core/index.ts'
+import type { Clock, Logger, Millis, NodeId, Signer } from '../core/index.ts'
 import type { Gate } from '../governance/index.ts'
 import type { Blobs, Mesh, Network } from '../mesh/index.ts'
 import type { Sandbox } from '../sandbox-wasm/index.ts'
@@ -75,4 +75,6 @@ export interface Rooms {
   readonly events: Feed<KernelEvent>
   readonly streamMeter: StreamMeter
   readonly blobs: Blobs
+  /** Makes, or finds, the key that is to take the place of this node's. Durable once it returns. */
+  readonly prepareKey: () => Signer
 }

@@ -25,6 +25,7 @@ import type {
   ChainStatus,
   ChainVerifyQuery,
   ChainVerifyStep,
+  KeyRotation,
   ExportChunk,
   Health,
   Invite,
@@ -210,6 +211,8 @@ export interface KernelService {
     options: StreamOptions
   ): Promise<AsyncIterable<Streamed<ChainVerifyStep>>>
   /** Resolves when the redaction is on record and the payload is gone from this node. */
+  /** Prepares another key for this node; the next start hands over to it. */
+  rotateKey(): Promise<KeyRotation>
   redactEntry(request: ChainRedactionRequest): Promise<ChainRedaction>
   /** Fetches what of the lanes, or of one node's, is damaged or missing, from other members. */
   repairChain(lane: string | null, signal: AbortSignal): Promise<ChainRepair>

@@ -1,6 +1,6 @@
 // Checking an export file: docs/chain-format.md, "Exports".
 
-import { compare, hex, isSame } from './bytes.ts'
+import { compare, hex, isSame, nodeText } from './bytes.ts'
 import { asBytes, asInteger, decodeArray } from './cbor.ts'
 import type { Value } from './cbor.ts'
 import { HASH_BYTES, INTEGER_MAX } from './block.ts'
@@ -9,7 +9,7 @@ import { readLaneKey } from './keys.ts'
 import { LaneCheck, LinkBook } from './lane.ts'
 import type { LaneEnd } from './lane.ts'
 import { STATEMENTS_MAX } from './membership.ts'
-import { checkMesh, checkNote, checkOwner } from './mesh.ts'
+import { checkMesh, checkNote, checkOwner, predecessorOf } from './mesh.ts'
 import type { Members } from './mesh.ts'
 import type { Primitives } from './primitives.ts'
 import { Redactions } from './redactions.ts'
@@ -93,8 +93,11 @@ class ExportCheck {
     const before = this.#lane?.key ?? null
     this.#lane?.check.finish()
     const [key, height, hash] = decodeArray(body, 3, 'a lane')
+    const laneKey = asBytes(key, HASH_BYTES, 'a lane')
+    const members = this.#members ?? new Map()
     const end: LaneEnd = {
-      key: asBytes(key, HASH_BYTES, 'a lane'),
+      key: laneKey,
+      predecessor: predecessorOf(nodeText(laneKey), members),
       height: asInteger(height, INTEGER_MAX, 'a height'),
       hash: asBytes(hash, HASH_BYTES, 'a block hash')
     }
@@ -108,7 +111,7 @@ class ExportCheck {
     const check = new LaneCheck(deps, end)
     this.#lane = { check, key: end.key, mlDsa44: null, stage: 'begun' }
     this.#findings.lanes += 1
-    checkOwner(check.lane, this.#members ?? new Map(), this.#findings)
+    checkOwner(check.lane, members, this.#findings)
   }
 
   /** The lane at hand, if it has not yet passed `stage`, where it now is. */

@@ -10,11 +10,13 @@ import { checkRecord } from './record.ts'
 import type { CheckedRecord } from './record.ts'
 import type { Redactions } from './redactions.ts'
 import type { Findings } from './report.ts'
-import { endsLane, readRotation, ROTATION_KIND } from './rotation.ts'
+import { readRotation, ROTATION_KIND, rotationProblem } from './rotation.ts'
 import { CompactTree, emptyRoot, sha256Leaf, sha256Pair } from './tree.ts'
 
 /** The end of a lane, as the file's own table of contents names it. */
 export interface LaneEnd {
+  /** The key that the lane's took over from, by the membership; null where it did not. */
+  readonly predecessor: string | null
   readonly key: Uint8Array
   readonly height: number
   readonly hash: Uint8Array
@@ -152,15 +154,29 @@ export class LaneCheck {
     { rows }: CheckedRecord,
     complain: (entry: number | null, code: string, what: string) => void
   ): void {
+    const height = this.#height + 1
+    let before: string | null = null
     for (const [index, { entry, payload }] of rows.entries()) {
-      if (entry?.kind !== ROTATION_KIND || payload === null) continue
+      if (entry?.kind !== ROTATION_KIND) continue
       try {
-        const rotation = readRotation(this.#deps.primitives, payloadOf(payload))
-        if (endsLane(rotation, this.#end.key)) this.#hasEnded = true
+        if (payload === null) throw new Malformed('a rotation without its payload')
+        const { oldKey, newKey } = readRotation(this.#deps.primitives, payloadOf(payload))
+        const place = { height, index, count: rows.length }
+        const problem = rotationProblem({ oldKey, newKey }, this.#end.key, place)
+        if (problem !== null) throw new Malformed(problem)
+        if (isSame(oldKey, this.#end.key)) this.#hasEnded = true
+        else before = nodeText(oldKey)
       } catch (error) {
         if (!(error instanceof Malformed)) throw error
         complain(index, 'CHAIN_ROTATION_INVALID', `is ${error.message}`)
       }
     }
+    const { predecessor } = this.#end
+    if (height > 1 || predecessor === null || before === predecessor) return
+    complain(
+      null,
+      'CHAIN_ROTATION_MISSING',
+      `does not begin with the word of the key ${predecessor}`
+    )
   }
 }

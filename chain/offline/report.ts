@@ -1,5 +1,7 @@
 // What a verifier found, and what it looked at.
 
+import type { MeshMember } from './membership.ts'
+
 /** `height` and `entry` are null where the file as a whole is meant. */
 export interface OfflineProblem {
   readonly lane: string | null
@@ -41,11 +43,7 @@ export interface OfflineReport {
   readonly format: 'proof' | 'export' | 'unknown'
   /** The mesh whose members signed all this. Everything hangs on it: compare it with the one you know. */
   readonly mesh: string | null
-  readonly members: readonly {
-    readonly node: string
-    readonly name: string
-    readonly role: string
-  }[]
+  readonly members: readonly MeshMember[]
   readonly lanes: number
   readonly blocks: number
   readonly entries: number

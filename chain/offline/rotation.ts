@@ -40,9 +40,13 @@ export function readRotation(primitives: Primitives, payload: Uint8Array): Rotat
   return { oldKey, newKey }
 }
 
-/** Whether a lane of `key` ends with this entry. @throws Malformed where it speaks of other keys */
-export function endsLane(rotation: Rotation, key: Uint8Array): boolean {
-  if (isSame(rotation.oldKey, key)) return true
-  if (isSame(rotation.newKey, key)) return false
-  throw new Malformed("a rotation of somebody else's keys")
+/** What is wrong with a rotation where it stands in the lane of `key`, or null. */
+export function rotationProblem(
+  { oldKey, newKey }: Rotation,
+  key: Uint8Array,
+  { height, index, count }: { height: number; index: number; count: number }
+): string | null {
+  if (isSame(oldKey, key)) return index === count - 1 ? null : 'a rotation with entries behind it'
+  if (!isSame(newKey, key)) return "a rotation of somebody else's keys"
+  return height === 1 ? null : 'a rotation behind the first block of its lane'
 }

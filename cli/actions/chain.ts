@@ -24,6 +24,10 @@ const LANE_COLUMNS: readonly Column<ChainLane>[] = [
         ? '-'
         : `${checkpoint.size} by ${counted(checkpoint.witnesses.length, 'witness', 'witnesses')}`
   },
+  {
+    title: 'GOES ON AS',
+    text: ({ heir }) => heir ?? '-'
+  },
   { title: 'HEAD', text: ({ head }) => head.slice(0, 16) },
   { title: 'ID', text: ({ nodeId }) => nodeId }
 ]

@@ -123,7 +123,7 @@ function textOf(document: VerifyDocument): string {
   return [
     `${verdict}: ${document.format}; ${counts}`,
     `mesh ${document.mesh ?? 'unknown'}`,
-    ...entryLines(document.entry),
+    ...entryLines(document.entry, document.payloadsAbsent === 0),
     ...checkpoints.map(({ lane, size, witnesses, hasMlDsa }) => {
       const by = witnesses.map(({ name }) => name).join(', ') || 'nobody'
       const keys = hasMlDsa ? 'Ed25519 and ML-DSA-44' : 'Ed25519'
@@ -135,7 +135,7 @@ function textOf(document: VerifyDocument): string {
   ].join('\n')
 }
 
-function entryLines(entry: unknown): readonly string[] {
+function entryLines(entry: unknown, hasPayload: boolean): readonly string[] {
   if (typeof entry !== 'object' || entry === null) return []
   const fields = new Map<string, unknown>(Object.entries(entry))
   const time = fields.get('time')
@@ -143,6 +143,6 @@ function entryLines(entry: unknown): readonly string[] {
     `entry ${String(fields.get('id'))}`,
     `  ${typeof time === 'number' ? timeText(time) : ''}  ${String(fields.get('kind'))}`,
     `  ${String(fields.get('actor'))} -> ${String(fields.get('subject'))}`,
-    `  ${JSON.stringify(fields.get('payload'))}`
+    `  ${hasPayload ? JSON.stringify(fields.get('payload')) : 'payload redacted or left out; its hash stands'}`
   ]
 }

@@ -32,6 +32,15 @@ export const chainGroup: Group = {
       examples: ['weaver chain repair', 'weaver chain repair --lane server'],
       load: async () => (await import('../actions/chain-upkeep.ts')).repair
     },
+    rotate: {
+      summary: 'Give this node a new key; its lane ends, and goes on under the new one',
+      about:
+        'Restarts the kernel. The old key signs its last entry together with the new one, the other ' +
+        'members hear of it from the old key, and the old key is deleted. Name, role, tasks and data stay. ' +
+        'No task may be running, and another member must be connected, if there is any.',
+      examples: ['weaver chain rotate'],
+      load: async () => (await import('../actions/chain-rotate.ts')).rotate
+    },
     redact: {
       summary: 'Take back the payload of an entry on every member; its hash stays',
       usage: 'ENTRY',

@@ -1,6 +1,6 @@
 // What a user does to the membership: says it, sees that it spreads, and learns who has confirmed it.
 
-import type { Clock, NodeId } from '../../core/index.ts'
+import type { Clock, NodeId, Signer } from '../../core/index.ts'
 import { CONFIRM_TIMEOUT_MS } from '../limits.ts'
 import type { Outbox } from '../outbox/outbox.ts'
 import type { Council, Said } from './council.ts'
@@ -82,6 +82,22 @@ export class MembershipActs {
     // Whoever has not heard it yet hears it from the others, or sees us gone.
     await roster.leave()
     await found()
+    const signers = [statement.by]
+    const id = statement.id
+    return { statement: id, isInForce: true, signers, needed: 1, confirmed, outstanding }
+  }
+
+  /**
+   * Hands the membership of this node over to another key. The others hear it first; then this node is a
+   * member no more, and its home goes on under `heir`.
+   * @throws as `Council.handOver`
+   */
+  async handOver(heir: Signer): Promise<ActOutcome> {
+    const { council, roster } = this.#deps
+    const statement = await council.handOver(heir)
+    const { confirmed, outstanding } = await this.#confirmations(statement)
+    await roster.add(statement, [])
+    // From here this home knows the new key as the member.
     const signers = [statement.by]
     const id = statement.id
     return { statement: id, isInForce: true, signers, needed: 1, confirmed, outstanding }

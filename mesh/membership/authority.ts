@@ -12,6 +12,12 @@ export interface Rules {
   /** Nodes whose word counts no more, but for the statements named. */
   readonly silenced: Map<NodeId, Set<string>>
   signatures: number
+  /** Nodes that were evicted -> what of their own hand the evicting admins knew. */
+  readonly evicted: Map<NodeId, Set<string>>
+  /** Nodes that an admin has made members: their successors are no admins. */
+  readonly demoted: Set<NodeId>
+  /** Keys that have handed over -> the key that took their place, and by which statement. */
+  readonly heirs: Map<NodeId, { readonly node: NodeId; readonly statement: string }>
   /** What counted before more signatures were asked for. */
   readonly grandfathered: Set<string>
 }
@@ -54,9 +60,8 @@ export class Authority {
         if (!this.#counts(statement, known, rules)) left.push(statement)
         else {
           counted.set(statement.id, statement)
-          const { body } = statement
-          const promotes = (body.kind === 'admit' || body.kind === 'role') && body.role === 'admin'
-          if (promotes && !admins.has(body.node)) admins.set(body.node, depth)
+          const promotes = promotesToAdmin(statement, known.admins, rules)
+          if (promotes !== null && !admins.has(promotes)) admins.set(promotes, depth)
         }
       }
       if (left.length === open.length) break
@@ -72,7 +77,8 @@ export class Authority {
       const kept = rules.silenced.get(by)
       return admins.has(by) && (kept === undefined || kept.has(id))
     })
-    return new Set(heard.map(({ by }) => by))
+    // A key and the one that took its place are one admin.
+    return new Set(heard.map(({ by }) => lastHeir(by, rules)))
   }
 
   /** How many signatures `statement` needs. */
@@ -90,14 +96,47 @@ export class Authority {
   #counts(statement: Statement, known: Evaluation, rules: Rules): boolean {
     const { body, by } = statement
     if (body.kind === 'leave') return body.node === by && this.#wasAdmitted(by, known.counted)
+    if (body.kind === 'succeed') return this.#succeeds(statement, known, rules)
     return this.signers(statement, known.admins, rules).size >= this.needed(statement, rules)
+  }
+
+  /** A member hands over once, and not after an eviction whose admin did not know of it. */
+  #succeeds({ id, by }: Statement, { counted }: Evaluation, rules: Rules): boolean {
+    const kept = rules.evicted.get(by)
+    const other = rules.heirs.get(by)
+    if (kept !== undefined && !kept.has(id)) return false
+    if (other !== undefined && other.statement !== id) return false
+    return this.#wasAdmitted(by, counted)
   }
 
   #wasAdmitted(node: NodeId, counted: Evaluation['counted']): boolean {
     if (this.#genesis.by === node) return true
     for (const { body } of counted.values()) {
-      if (body.kind === 'admit' && body.node === node) return true
+      if ((body.kind === 'admit' || body.kind === 'succeed') && body.node === node) return true
     }
     return false
   }
+}
+
+/** The node that a counting statement makes an admin, or null. */
+function promotesToAdmin(
+  { body, by }: Statement,
+  admins: Evaluation['admins'],
+  rules: Rules
+): NodeId | null {
+  if (body.kind === 'admit' || body.kind === 'role') return body.role === 'admin' ? body.node : null
+  if (body.kind !== 'succeed') return null
+  return admins.has(by) && !rules.demoted.has(by) ? body.node : null
+}
+
+/** The key that stands for `node` now: itself, or the last of those that took its place. */
+export function lastHeir(node: NodeId, { heirs }: Pick<Rules, 'heirs'>): NodeId {
+  let last = node
+  // Two keys may name each other, each in the hand of the same thief: no further than there are heirs.
+  for (let step = 0; step <= heirs.size; step += 1) {
+    const next = heirs.get(last)?.node
+    if (next === undefined) return last
+    last = next
+  }
+  return last
 }

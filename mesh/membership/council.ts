@@ -6,6 +6,7 @@
 //       moment of signing. One act at a time, so that no two of ours are made from one state.
 
 import type { Cbor, Clock, Logger, NodeId, Signer } from '../../core/index.ts'
+import { signRotation } from '../../core/index.ts'
 import { MeshError } from '../errors.ts'
 import { QUORUM_MAX, STATEMENT_HEADS_MAX, STATEMENTS_KEPT_MAX } from '../limits.ts'
 import type { MeshLedger } from '../ports.ts'
@@ -174,7 +175,8 @@ export class Council {
         admins(membership).length === 1
       if (isLast && !isForced) throw lastAdmin('leave')
       const ends = roster.counted().flatMap(({ id, body }) => {
-        const isAdmission = body.kind === 'admit' || body.kind === 'genesis'
+        const isAdmission =
+          body.kind === 'admit' || body.kind === 'genesis' || body.kind === 'succeed'
         return isAdmission && body.node === node ? [id] : []
       })
       const statement = signStatement(signer, {
@@ -186,6 +188,29 @@ export class Council {
       })
       await ledger.record('mesh.left', `mesh:${membership.meshId}`, statementSummary(statement))
       return statement
+    })
+  }
+
+  /**
+   * Signs that the key `heir` takes the place of ours. Here it has no effect, as with `resign`: the others
+   * must hear it from a member. What it says is on record as the last entry of our lane.
+   * @throws MeshError `MESH_NO_MESH`, `MESH_LIMIT_REACHED`
+   */
+  handOver(heir: Signer): Promise<Statement> {
+    return this.#turn.run(async () => {
+      const { roster, signer, clock } = this.#deps
+      const { membership } = roster
+      if (membership === null) {
+        throw new MeshError('MESH_NO_MESH', 'Cannot hand over to another key: there is no mesh')
+      }
+      return signStatement(signer, {
+        kind: 'succeed',
+        mesh: membership.meshId,
+        node: heir.nodeId,
+        rotation: signRotation(signer, heir),
+        keeps: this.#wordsOf(signer.nodeId),
+        at: clock.wall()
+      })
     })
   }
 

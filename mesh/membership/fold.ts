@@ -10,6 +10,9 @@
 //       admins, one shows it with the end of its id added, the same one on every node.
 //   M5. Of what an evicted or demoted admin said, only that counts which the evicting admin knew: its key
 //       may be in bad hands, and nothing shows when a statement was made.
+//   M7. A key that has handed over is silent from then on, but for what its successor's statement keeps. The
+//       successor has its name and role. Evicting either ends both; of two successors of one key at most one
+//       counts, and of a key that has left, none.
 //   M6. Where two admins evict each other at once, the one nearer to the founder is heard first.
 
 import type { MeshId, NodeId, UnixMillis } from '../../core/index.ts'
@@ -31,7 +34,7 @@ export interface Member {
 export interface Departure {
   readonly nodeId: NodeId
   readonly name: string
-  readonly kind: 'evicted' | 'left'
+  readonly kind: 'evicted' | 'left' | 'succeeded'
   /** Who said so, and in which statement. */
   readonly by: NodeId
   readonly statement: string
@@ -65,13 +68,20 @@ export function foldMembership(meshId: MeshId, statements: Iterable<Statement>):
   if (genesis === undefined) return null
   const others = sorted.filter(({ body }) => body.kind !== 'genesis' && body.mesh === meshId)
   const authority = new Authority(genesis, others)
-  const rules: Rules = { silenced: new Map(), signatures: 1, grandfathered: new Set() }
+  const rules: Rules = {
+    silenced: new Map(),
+    signatures: 1,
+    evicted: new Map(),
+    demoted: new Set(),
+    heirs: new Map(),
+    grandfathered: new Set()
+  }
   const revoked = new Map<NodeId, Statement>()
   const evaluation = settle({ authority, rules, revoked, signed: new Set(others.map(signerOf)) })
   const { counted } = evaluation
   return {
     meshId,
-    ...standing([...counted.values()], revoked),
+    ...standing([...counted.values()], { revoked, rules }),
     signatures: rules.signatures,
     counted: [...new Set([...counted.keys(), ...idsOf(revoked)])].toSorted(),
     pending: pendingOf(others, { authority, rules, evaluation })
@@ -117,15 +127,23 @@ function settle(settling: Settling): Evaluation {
       rules.signatures = Math.max(rules.signatures, body.signatures)
       for (const id of body.keeps) rules.grandfathered.add(id)
       rules.grandfathered.add(next.id)
+    } else if (body.kind === 'succeed') {
+      rules.heirs.set(next.by, { node: body.node, statement: next.id })
+      keep(rules.silenced, next.by, [...body.keeps, next.id])
     } else if (body.kind === 'revoke' || body.kind === 'role') {
-      if (body.kind === 'revoke' && !revoked.has(body.node)) revoked.set(body.node, next)
-      const kept = rules.silenced.get(body.node) ?? new Set()
-      for (const id of body.keeps) kept.add(id)
-      rules.silenced.set(body.node, kept)
+      if (body.kind === 'revoke') {
+        if (!revoked.has(body.node)) revoked.set(body.node, next)
+        keep(rules.evicted, body.node, body.keeps)
+      } else rules.demoted.add(body.node)
+      keep(rules.silenced, body.node, body.keeps)
       if (!signed.has(body.node)) continue
     }
     evaluation = authority.evaluate(rules)
   }
+}
+
+function keep(kept: Map<NodeId, Set<string>>, node: NodeId, ids: readonly string[]): void {
+  kept.set(node, new Set([...(kept.get(node) ?? []), ...ids]))
 }
 
 function nextRestriction(
@@ -143,6 +161,7 @@ function nextRestriction(
     const { id, body } = statement
     const isRestriction =
       body.kind === 'revoke' ||
+      body.kind === 'succeed' ||
       (body.kind === 'role' && body.role === 'member' && !superseded.has(id)) ||
       (body.kind === 'quorum' && !superseded.has(id))
     if (isRestriction && !applied.has(id)) found.push(statement)
@@ -163,21 +182,30 @@ function nextRestriction(
 /** Each node's first admission by id names it; the newest words about its role decide on that. */
 function standing(
   counted: readonly Statement[],
-  revoked: ReadonlyMap<NodeId, Statement>
+  { revoked, rules }: { revoked: ReadonlyMap<NodeId, Statement>; rules: Rules }
 ): Pick<Membership, 'members' | 'departed'> {
   const members = new Map<string, Member>()
   const departed = new Map<string, Departure>()
   const names = new Set<string>()
   const roles = rolesSaid(counted)
   const ended = leavings(counted)
+  const ids = new Set(counted.map(({ id }) => id))
   const [genesis, ...others] = counted
   // The founder comes first, so nobody takes its name.
   const ordered = [genesis, ...others.toSorted((a, b) => (a.id < b.id ? -1 : 1))]
   for (const statement of ordered) {
     const body = statement?.body
     if (statement === undefined || (body?.kind !== 'genesis' && body?.kind !== 'admit')) continue
-    const { node, name } = body
-    const end = revoked.get(node) ?? ended.get(statement.id)
+    const { name } = body
+    const line = lineOf({ node: body.node, given: statement.id }, { counted: ids, ended, rules })
+    const last = line.at(-1) ?? { node: body.node, given: statement.id }
+    const { node } = last
+    for (const [index, { node: old }] of line.slice(0, -1).entries()) {
+      const next = counted.find(({ id }) => id === line[index + 1]?.given) ?? statement
+      const word = { by: old, statement: next.id, at: next.body.at }
+      departed.set(old, { nodeId: old, name, kind: 'succeeded', ...word })
+    }
+    const end = revoked.get(node) ?? ended.get(last.given)
     if (end !== undefined) {
       const kind = end.body.kind === 'revoke' ? 'evicted' : 'left'
       const {
@@ -188,7 +216,8 @@ function standing(
       departed.set(node, { nodeId: node, name, kind, by, statement: id, at })
       continue
     }
-    const role = roles.get(node) ?? body.role
+    const said = line.findLast((each) => roles.has(each.node))
+    const role = roles.get(said?.node ?? node) ?? body.role
     const known = members.get(node)
     if (known !== undefined) {
       if (role === 'admin') members.set(node, { ...known, role })
@@ -200,6 +229,32 @@ function standing(
   }
   for (const node of members.keys()) departed.delete(node) // It left, and came back.
   return { members, departed }
+}
+
+/** One key of a member, and the statement that made it one. */
+interface Key {
+  readonly node: NodeId
+  readonly given: string
+}
+
+interface Line {
+  readonly counted: ReadonlySet<string>
+  readonly ended: ReadonlyMap<string, Statement>
+  readonly rules: Rules
+}
+
+/** The keys of one member in turn (M7): those that handed over, and the one that stands now. */
+function lineOf(first: Key, { counted, ended, rules }: Line): readonly Key[] {
+  const line = [first]
+  const seen = new Set([first.node])
+  // The list grows while it is walked. Whoever left handed over to nobody.
+  for (const { node, given } of line) {
+    const heir = ended.has(given) ? undefined : rules.heirs.get(node)
+    if (heir === undefined || !counted.has(heir.statement) || seen.has(heir.node)) break
+    line.push({ node: heir.node, given: heir.statement })
+    seen.add(heir.node)
+  }
+  return line
 }
 
 /** The role of each node that statements speak of; where two spoke at once, the lesser one. */
@@ -219,7 +274,9 @@ function leavings(counted: readonly Statement[]): ReadonlyMap<string, Statement>
   const ended = new Map<string, Statement>()
   const nodeOf = new Map(
     counted.flatMap(({ id, body }) =>
-      body.kind === 'admit' || body.kind === 'genesis' ? [[id, body.node] as const] : []
+      body.kind === 'admit' || body.kind === 'genesis' || body.kind === 'succeed'
+        ? [[id, body.node] as const]
+        : []
     )
   )
   for (const statement of counted) {
@@ -241,7 +298,9 @@ function pendingOf(
   const pending: Pending[] = []
   for (const statement of others) {
     if (evaluation.counted.has(statement.id)) continue
-    if (rules.silenced.has(statement.by)) continue
+    const { kind } = statement.body
+    // No signature of another makes these count.
+    if (kind === 'leave' || kind === 'succeed' || rules.silenced.has(statement.by)) continue
     const signers = authority.signers(statement, evaluation.admins, rules)
     const count = each.get(statement.by) ?? 0
     if (!signers.has(statement.by) || count >= STATEMENTS_PENDING_MAX) continue

@@ -6,6 +6,8 @@
 //   R3. A node is in one mesh at a time; leaving and entering is one write.
 //   R4. Whoever was seen evicted here stays out here, whatever the fold says later: the word of an admin
 //       that is silenced afterwards may cease to count, and nobody comes back by that.
+//   R5. The first successor that a key named here is its only one: of what comes later by that key nothing
+//       is taken in. Whoever has stolen the old key cannot take back what its owner did before.
 
 import { encodeCbor, meshId, shake256, utf8 } from '../../core/index.ts'
 import type { KeyValueStore, MeshId, NodeId, StoreWrite } from '../../core/index.ts'
@@ -63,6 +65,33 @@ export class Roster {
     return [...this.#barred].flatMap(([node, statement]) =>
       inForce?.get(node)?.kind === 'evicted' ? [] : [statement]
     )
+  }
+
+  /** The key that stands for `id` now, or null where it never handed over. */
+  heirOf(id: NodeId): NodeId | null {
+    const { departed } = this.#membership ?? {}
+    let heir: NodeId | null = null
+    let next = departed?.get(id)
+    // Each step goes to a newer key; two that name each other end with the first one seen twice.
+    for (const seen = new Set<string>([id]); next?.kind === 'succeeded';) {
+      const body = this.#statements.get(next.statement)?.body
+      if (body?.kind !== 'succeed' || seen.has(body.node)) break
+      heir = body.node
+      seen.add(heir)
+      next = departed?.get(heir)
+    }
+    return heir
+  }
+
+  /** The key that `id` took over from, with the word of both. */
+  predecessorOf(id: NodeId): { readonly node: NodeId; readonly rotation: Uint8Array } | null {
+    for (const { nodeId, kind, statement } of this.#membership?.departed.values() ?? []) {
+      const body = kind === 'succeeded' ? this.#statements.get(statement)?.body : undefined
+      if (body?.kind === 'succeed' && body.node === id) {
+        return { node: nodeId, rotation: body.rotation }
+      }
+    }
+    return null
   }
 
   /** The statements that count. */
@@ -180,7 +209,10 @@ export class Roster {
       const membership = this.#membership
       if (membership === null) return 0
       const offered = received.flatMap((bytes) => parsedOrNothing(bytes))
-      const unknown = offered.filter((each) => !this.#statements.has(each.id))
+      const closed = successions(this.#statements.values(), this.#folded?.counted ?? [])
+      const unknown = offered.filter((each) => {
+        return !this.#statements.has(each.id) && closed.get(each.by)?.has(each.id) !== false
+      })
       const all = [...this.#statements.values(), ...unknown]
       const folded = foldMembership(membership.meshId, all)
       if (folded === null || folded.counted.length > STATEMENTS_MAX) return 0
@@ -221,6 +253,19 @@ function heldIds(membership: Membership): ReadonlySet<string> {
     ...membership.counted,
     ...membership.pending.map(({ statement }) => statement.id)
   ])
+}
+
+/** Keys that have handed over -> what of their own hand still counts (R5). */
+function successions(
+  statements: Iterable<Statement>,
+  counted: readonly string[]
+): ReadonlyMap<NodeId, ReadonlySet<string>> {
+  const ids = new Set(counted)
+  const closed = new Map<NodeId, ReadonlySet<string>>()
+  for (const { id, by, body } of statements) {
+    if (body.kind === 'succeed' && ids.has(id)) closed.set(by, new Set(body.keeps))
+  }
+  return closed
 }
 
 type Bar = readonly [node: string, statement: Statement]

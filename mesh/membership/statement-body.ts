@@ -1,6 +1,6 @@
 // What a membership statement may say. Formats: docs/formats/mesh.md, section 1.
 
-import { checkedName, meshIdOf, nodeId, unixMillis } from '../../core/index.ts'
+import { checkedName, meshIdOf, nodeId, readRotation, unixMillis } from '../../core/index.ts'
 import type { MeshId, NodeId, UnixMillis } from '../../core/index.ts'
 import { MeshError } from '../errors.ts'
 import { QUORUM_MAX, STATEMENT_HEADS_MAX, STATEMENTS_KEPT_MAX } from '../limits.ts'
@@ -62,6 +62,19 @@ export interface LeaveBody {
   readonly at: UnixMillis
 }
 
+/** A member's own word that another key takes its place, with the same name and role. Signed by the old key. */
+export interface SucceedBody {
+  readonly kind: 'succeed'
+  readonly mesh: MeshId
+  /** The new key. */
+  readonly node: NodeId
+  /** Both keys' word for it: the payload of the entry that ends the old key's lane. */
+  readonly rotation: Uint8Array
+  /** What the old key has said and goes on counting; all else of its hand is void. */
+  readonly keeps: readonly string[]
+  readonly at: UnixMillis
+}
+
 /** How many admins must sign what changes the membership. */
 export interface QuorumBody {
   readonly kind: 'quorum'
@@ -87,6 +100,7 @@ export type StatementBody =
   | RevokeBody
   | RoleBody
   | LeaveBody
+  | SucceedBody
   | QuorumBody
   | ApproveBody
 
@@ -133,6 +147,14 @@ export function parseBody(value: unknown): StatementBody {
     case 'leave': {
       const ends = idList(fields['ends'], STATEMENT_HEADS_MAX)
       return exactly(fields, { kind, mesh, node, ends, at })
+    }
+    case 'succeed': {
+      const { rotation } = fields
+      if (!(rotation instanceof Uint8Array) || readRotation(rotation)?.to !== node) {
+        throw invalid('its rotation is not signed by both keys')
+      }
+      const keeps = idList(fields['keeps'], STATEMENTS_KEPT_MAX)
+      return exactly(fields, { kind, mesh, node, rotation, keeps, at })
     }
     default:
       throw invalid('its kind is unknown')

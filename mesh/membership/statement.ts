@@ -6,6 +6,7 @@ import {
   isSignedBy,
   meshIdOf,
   nodeId,
+  readRotation,
   shake256,
   toHex,
   unreachable
@@ -62,6 +63,9 @@ export function parseStatement(bytes: Uint8Array): Statement {
       throw invalid('its signature is wrong')
     }
     const body = parseBody(decodeCbor(bodyBytes))
+    if (body.kind === 'succeed' && readRotation(body.rotation)?.from !== signedBy) {
+      throw invalid('its rotation is of another key than its signer')
+    }
     return { id: statementId(bodyBytes, signedBy), by: signedBy, body, bytes }
   } catch (error) {
     if (error instanceof MeshError) throw error
@@ -92,6 +96,7 @@ export function statementSummary(statement: Statement): { readonly [key: string]
       return { ...common, node: body.node, role: body.role }
     case 'revoke':
     case 'leave':
+    case 'succeed':
       return { ...common, node: body.node }
     case 'quorum':
       return { ...common, signatures: body.signatures }

@@ -271,6 +271,10 @@ export class ControlClient {
     return this.#post('/chain/redact', wish)
   }
 
+  rotateKey(): Promise<api.KeyRotation> {
+    return this.#post('/chain/rotate', null)
+  }
+
   repairChain(lane: string | null): Promise<api.ChainRepair> {
     const query = lane === null ? '' : `?lane=${encodeURIComponent(lane)}`
     return this.#post(`/chain/repair${query}`, null, LONG_IDLE_MS)

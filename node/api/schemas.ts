@@ -336,11 +336,15 @@ export const chainStatus: z.ZodType<api.ChainStatus> = z
         checkpoint: z
           .object({ size: count, root: z.string(), witnesses: z.array(z.string()) })
           .nullable(),
-        state: z.enum(['ok', 'behind', 'forked', 'truncated'])
+        state: z.enum(['ok', 'behind', 'ended', 'forked', 'truncated']),
+        heir: z.string().nullable()
       })
     )
   })
   .meta({ id: 'ChainStatus' })
+export const keyRotation: z.ZodType<api.KeyRotation> = z
+  .object({ from: z.string(), to: z.string() })
+  .meta({ id: 'KeyRotation' })
 export const chainProof: z.ZodType<api.ChainProof> = z
   .object({ proof: z.string() })
   .meta({ id: 'ChainProof' })

@@ -353,7 +353,8 @@ export interface Checkpoint {
   readonly witnesses: readonly string[]
 }
 
-export type LaneState = 'ok' | 'behind' | 'forked' | 'truncated'
+/** `ended`: the lane's key has handed over to another one, which goes on in its own lane. */
+export type LaneState = 'ok' | 'behind' | 'ended' | 'forked' | 'truncated'
 
 /** A proof file, as its text. */
 export interface ChainProof {
@@ -377,6 +378,14 @@ export interface ChainLane {
   readonly clockAheadMs: number
   readonly checkpoint: Checkpoint | null
   readonly state: LaneState
+  /** The key that goes on where this lane has ended. */
+  readonly heir: string | null
+}
+
+/** A change of key that has been asked for: it is carried out by the next start. */
+export interface KeyRotation {
+  readonly from: string
+  readonly to: string
 }
 
 export interface ChainStatus {

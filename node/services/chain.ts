@@ -8,6 +8,7 @@ import type { Rooms } from '../rooms.ts'
 import type { KernelService, Streamed, StreamOptions } from '../service.ts'
 import { checkpointView, exportStream, proofOf } from './chain-proofs.ts'
 import { Story } from './chain-story.ts'
+import { rotateKey } from './chain-rotation.ts'
 import { redact, repair, verify, verifySteps } from './chain-upkeep.ts'
 
 type ChainOperations = Pick<
@@ -16,6 +17,7 @@ type ChainOperations = Pick<
   | 'verifyChain'
   | 'verifySteps'
   | 'redactEntry'
+  | 'rotateKey'
   | 'repairChain'
   | 'chainLog'
   | 'chainEntry'
@@ -29,7 +31,7 @@ export function chainOperations(rooms: Rooms): ChainOperations {
     chainStatus: () => {
       const lanes = chain
         .status()
-        .map(({ lane, height, entries, head, state, checkpoint, clockAheadMs }) => ({
+        .map(({ lane, height, entries, head, state, heir, checkpoint, clockAheadMs }) => ({
           node: mesh.nameOf(lane),
           nodeId: lane,
           height,
@@ -37,12 +39,14 @@ export function chainOperations(rooms: Rooms): ChainOperations {
           head: head === null ? '' : toHex(head),
           clockAheadMs,
           checkpoint: checkpointView(mesh, checkpoint),
-          state
+          state,
+          heir
         }))
       return { mesh: mesh.meshId(), lanes: lanes.toSorted((a, b) => (a.node < b.node ? -1 : 1)) }
     },
     verifyChain: (query, signal) => verify(rooms, query, signal),
     verifySteps: async (query, options) => verifySteps(rooms, query, options),
+    rotateKey: () => rotateKey(rooms),
     redactEntry: (request) => redact(rooms, request),
     repairChain: (lane, signal) => repair(rooms, lane, signal),
     chainLog: async (query, options) => logStream(rooms, query, options),

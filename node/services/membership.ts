@@ -89,6 +89,8 @@ function pendingView(mesh: Mesh, { statement, signers, needed }: Pending): Pendi
         return `make ${nameOf(body.node)} ${body.role}`
       case 'quorum':
         return `ask for the signatures of ${body.signatures} admins`
+      case 'succeed':
+        return `hand over to ${body.node}`
       case 'leave':
       case 'approve':
       case 'genesis':

@@ -16,6 +16,7 @@ import type {
   ChainStatus,
   ChainVerifyQuery,
   ChainVerifyStep,
+  KeyRotation,
   Exit,
   ExportChunk,
   KernelEvent,
@@ -441,7 +442,10 @@ export class FakeKernelService extends FakeBlobs implements KernelService {
     this.#called('chainStatus')
     const lane = { node: 'laptop', nodeId: NODE_ID, height: 7, entries: 12, head: 'ef'.repeat(32) }
     const clock = { clockAheadMs: 0 }
-    return { mesh: STATUS.mesh.id, lanes: [{ ...lane, ...clock, checkpoint: null, state: 'ok' }] }
+    return {
+      mesh: STATUS.mesh.id,
+      lanes: [{ ...lane, ...clock, checkpoint: null, state: 'ok', heir: null }]
+    }
   }
 
   async verifySteps(
@@ -457,6 +461,8 @@ export class FakeKernelService extends FakeBlobs implements KernelService {
       return { ...step, report: n === 1 ? report : null }
     })
   }
+
+  readonly rotateKey = async (): Promise<KeyRotation> => ({ from: NODE_ID, to: NODE_ID })
 
   async redactEntry({ entry, reason }: ChainRedactionRequest): Promise<ChainRedaction> {
     this.#called('redactEntry', entry, reason)

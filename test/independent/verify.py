@@ -350,56 +350,205 @@ def read_statement(data):
     must(isinstance(fields, dict) and type(fields.get("v")) is int and fields["v"] == 1, "version")
     kind = fields.get("kind")
     must(isinstance(kind, str), "a kind")
-    sizes = {"genesis": 7, "admit": 8, "role": 8}
-    must(len(fields) == sizes.get(kind, len(fields)), "fields of another version")
+    names = FIELDS.get(kind)
+    must(names is not None, "a statement of an unknown kind")
+    must(set(fields) == {"v", "kind", "at"} | set(names.split()), "fields of another version")
+    integer(fields["at"], INTEGER_MAX, "a time")
+    check_fields(kind, by, fields)
     words = H("weft/statement-body/1", body)
     signer = b"\x78" + bytes([len(by)]) + by.encode()
     return {"id": H("weft/statement/1", words + signer).hex(), "by": by, "kind": kind, "f": fields}
 
 
-def text_of(statement, name):
-    value = statement["f"].get(name)
-    must(isinstance(value, str), f"a statement without {name}")
-    return value
+FIELDS = {
+    "genesis": "node name role nonce",
+    "admit": "mesh node name role invite",
+    "role": "mesh node role after keeps",
+    "revoke": "mesh node keeps",
+    "leave": "mesh node ends",
+    "quorum": "mesh signatures after keeps",
+    "approve": "mesh statements",
+    "succeed": "mesh node rotation keeps",
+}
 
 
-def admitted(mesh, statements):
-    """The nodes that were admitted, and the admins among them."""
-    founding = [s for s in statements if s["kind"] == "genesis" and s["id"] == mesh]
-    must(founding and text_of(founding[0], "node") == founding[0]["by"], "no genesis")
-    genesis = founding[0]
-    must(text_of(genesis, "role") == "admin", "a founder is an admin")
-    rest = [s for s in statements if s is not genesis]
-    admins, nodes, queue, counted = {genesis["by"]}, {genesis["by"]}, [genesis["by"]], []
-    for admin in queue:
-        for s in rest:
-            if s["by"] != admin or s["kind"] not in ("admit", "role"):
+def check_fields(kind, by, fields):
+    for name in ("mesh", "node", "name", "role"):
+        must(name not in fields or isinstance(fields[name], str), f"a {name}")
+    if "node" in fields:
+        node_key(fields["node"])
+    if "role" in fields:
+        must(fields["role"] in (("admin",) if kind == "genesis" else ("admin", "member")), "a role")
+    if kind == "genesis":
+        octets(fields["nonce"], 16, "a nonce")
+    if kind == "quorum":
+        integer(fields["signatures"], 16, "signatures", 1)
+    for name, most in (("keeps", 1024), ("statements", 1024), ("after", 16), ("ends", 16)):
+        ids = fields.get(name, [])
+        must(isinstance(ids, list) and len(ids) <= most, f"{name} is no list")
+        for each in ids:
+            must(isinstance(each, str) and re.fullmatch("[0-9a-f]{64}", each), "an id")
+    if kind == "succeed":
+        must(isinstance(fields["rotation"], bytes), "a rotation")
+        keys = rotation_of(cbor(fields["rotation"]))
+        must(keys == (node_key(by), node_key(fields["node"])), "a rotation of other keys")
+
+
+class Fold:
+    """Section Membership of the page: what counts, and who is a member by it."""
+
+    def __init__(self, mesh, statements):
+        self.all = {s["id"]: s for s in statements}
+        self.genesis = self.all.get(mesh)
+        is_genesis = self.genesis is not None and self.genesis["kind"] == "genesis"
+        must(is_genesis and self.genesis["f"]["node"] == self.genesis["by"], "no genesis")
+        self.others = sorted((s for s in self.all.values() if s is not self.genesis), key=lambda s: s["id"])
+        for s in self.others:
+            must(s["kind"] != "genesis" and s["f"]["mesh"] == mesh, "another mesh")
+        self.number, self.exempt, self.silent = 1, set(), {}
+        self.revoked, self.demoted, self.heirs = {}, set(), {}
+        in_force = []
+        while True:
+            self.count()
+            more = [s for s in self.restrictions() if s not in in_force]
+            if not more:
+                break
+            in_force.append(min(more, key=self.rank))
+            self.enforce(in_force[-1])
+        for s in self.others:
+            if s["id"] in self.counted or s in in_force:
                 continue
-            counted.append(s)
-            node = text_of(s, "node")
-            node_key(node)
-            if s["kind"] == "admit":
-                text_of(s, "name")
-                nodes.add(node)
-            if text_of(s, "role") == "admin" and node not in admins:
-                admins.add(node)
-                queue.append(node)
-    for s in rest:
-        must(s["kind"] != "genesis" and text_of(s, "mesh") == mesh, "a statement of another mesh")
-        binds = s["kind"] in ("admit", "role")
-        must(any(c is s for c in counted) if binds else s["by"] in nodes, "a statement by nobody")
-    return nodes, final_admins(genesis, counted)
+            waits = s["kind"] not in ("leave", "succeed") and s["by"] in self.admins
+            must(waits and s["by"] not in self.silent, "a statement by nobody")
+        self.stand()
 
+    def count(self):
+        self.counted = {self.genesis["id"]: self.genesis}
+        self.admins = {self.genesis["by"]: 0}
+        steps = 0
+        while True:
+            steps += 1
+            known, added = dict(self.admins), False
+            for s in self.others:
+                if s["id"] in self.counted or not self.counts(s, known):
+                    continue
+                self.counted[s["id"]], added = s, True
+                kind, f = s["kind"], s["f"]
+                makes = kind in ("admit", "role") and f["role"] == "admin"
+                if kind == "succeed":
+                    makes = s["by"] in known and s["by"] not in self.demoted
+                if makes:
+                    self.admins.setdefault(f["node"], steps)
+            if not added:
+                return
 
-def final_admins(genesis, counted):
-    """Who is an admin when all has been said: the last role by id decides."""
-    roles = {genesis["by"]: "admin"}
-    for s in sorted((s for s in counted if s["kind"] == "admit"), key=lambda s: s["id"]):
-        roles.setdefault(text_of(s, "node"), text_of(s, "role"))
-    for s in sorted((s for s in counted if s["kind"] == "role"), key=lambda s: s["id"]):
-        if text_of(s, "node") in roles:
-            roles[text_of(s, "node")] = text_of(s, "role")
-    return {node for node, role in roles.items() if role == "admin"}
+    def was_admitted(self, node):
+        ways = (s for s in self.counted.values() if s["kind"] in ("admit", "succeed"))
+        return node == self.genesis["by"] or any(s["f"]["node"] == node for s in ways)
+
+    def counts(self, s, admins):
+        by = s["by"]
+        if s["kind"] == "leave":
+            return s["f"]["node"] == by and self.was_admitted(by)
+        if s["kind"] == "succeed":
+            if by in self.revoked and not any(s["id"] in r["f"]["keeps"] for r in self.revoked[by]):
+                return False
+            return self.heirs.get(by, s) is s and self.was_admitted(by)
+        names = {
+            self.newest(each["by"])
+            for each in self.signatures(s)
+            if each["by"] in admins and self.is_heard(each)
+        }
+        return len(names) >= self.needed(s)
+
+    def signatures(self, s):
+        named = (a for a in self.others if a["kind"] == "approve")
+        return [s] + [a for a in named if s["id"] in a["f"]["statements"]]
+
+    def is_heard(self, s):
+        return s["by"] not in self.silent or s["id"] in self.silent[s["by"]]
+
+    def newest(self, node):
+        for _ in range(len(self.heirs) + 1):
+            if node not in self.heirs:
+                break
+            node = self.heirs[node]["f"]["node"]
+        return node
+
+    def needed(self, s):
+        if s["kind"] == "approve" or s["id"] in self.exempt:
+            return 1
+        if s["kind"] != "quorum":
+            return self.number
+        before = [self.all.get(each) for each in s["f"]["after"]]
+        numbers = [q["f"]["signatures"] for q in before if q is not None and q["kind"] == "quorum"]
+        return max([self.number, s["f"]["signatures"], *numbers])
+
+    def restrictions(self):
+        replaced = {each for s in self.counted.values() for each in s["f"].get("after", [])}
+        for s in self.counted.values():
+            lessens = s["kind"] == "quorum"
+            lessens = lessens or (s["kind"] == "role" and s["f"]["role"] == "member")
+            if s["kind"] in ("revoke", "succeed") or (lessens and s["id"] not in replaced):
+                yield s
+
+    def rank(self, s):
+        steps = -1 if s["kind"] == "quorum" else self.admins.get(s["by"], float("inf"))
+        return (steps, s["by"], s["id"])
+
+    def enforce(self, s):
+        kind, f = s["kind"], s["f"]
+        if kind == "quorum":
+            self.number = max(self.number, f["signatures"])
+            self.exempt.update(f["keeps"], [s["id"]])
+            return
+        node, keeps = f["node"], list(f["keeps"])
+        if kind == "succeed":
+            node, keeps = s["by"], keeps + [s["id"]]
+            self.heirs[s["by"]] = s
+        elif kind == "revoke":
+            self.revoked.setdefault(node, []).append(s)
+        else:
+            self.demoted.add(node)
+        self.silent.setdefault(node, set()).update(keeps)
+
+    def stand(self):
+        """Who was admitted, who is a member or an admin, and which key took over from which."""
+        self.admitted, self.members, self.before = set(), {}, {}
+        counted = list(self.counted.values())
+        ended = set()
+        for s in counted:
+            if s["kind"] == "leave":
+                for each in s["f"]["ends"]:
+                    way = self.counted.get(each)
+                    is_way = way is not None and way["kind"] in ("genesis", "admit", "succeed")
+                    if is_way and way["f"]["node"] == s["by"]:
+                        ended.add(each)
+        replaced = {e for s in counted if s["kind"] == "role" for e in s["f"]["after"]}
+        roles = {}
+        for s in counted:
+            if s["kind"] == "role" and s["id"] not in replaced:
+                lesser = roles.get(s["f"]["node"]) == "member"
+                roles[s["f"]["node"]] = "member" if lesser else s["f"]["role"]
+        for way in [s for s in counted if s["kind"] in ("genesis", "admit")]:
+            line = [(way["f"]["node"], way["id"])]
+            while True:
+                node, by = line[-1]
+                next_one = self.heirs.get(node)
+                if by in ended or next_one is None or next_one["id"] not in self.counted:
+                    break
+                if next_one["f"]["node"] in [key for key, _ in line]:
+                    break
+                self.before[next_one["f"]["node"]] = node
+                line.append((next_one["f"]["node"], next_one["id"]))
+            self.admitted.update(key for key, _ in line)
+            node, by = line[-1]
+            if node in self.revoked or by in ended:
+                continue
+            said = [roles[key] for key, _ in line if key in roles]
+            role = said[-1] if said else way["f"]["role"]
+            if self.members.get(node) != "admin":
+                self.members[node] = role
 
 
 # Checkpoints
@@ -513,8 +662,10 @@ def verify_proof(data, counts):
     height, index, lane = int(place[1]), int(place[2]), node_key(place[3])
     read = [read_statement(unbase64(s)) for s in statements]
     counts["signatures"] += len(read)
-    nodes, _ = admitted(mesh_id, read)
-    must(place[3] in nodes, "a lane of nobody")
+    must(isinstance(mesh_id, str), "a mesh")
+    fold = Fold(mesh_id, read)
+    nodes = fold.members
+    must(place[3] in fold.admitted, "a lane of nobody")
     header_bytes = unbase64(header_text)
     header = read_header(header_bytes)
     must(header["lane"] == lane and header["height"] == height, "another block")
@@ -569,6 +720,7 @@ class LaneState:
         octets(self.end, 32, "a hash")
         self.key, self.note, self.stage = None, None, 0
         self.hashes, self.entries, self.time, self.ended = [], 0, (0, 0), False
+        self.before = None
 
     def finish(self):
         must(len(self.hashes) == self.height, "the lane has another height")
@@ -582,7 +734,7 @@ class LaneState:
 
 
 def verify_export(data, counts):
-    nodes, admins, mesh, lane, done = None, set(), None, None, False
+    fold, nodes, mesh, lane, done = None, None, None, None, False
     blocks, links, absent, redacted, last = {}, [], [], {}, None
     for kind, body, digest in sections(data):
         must(not done and (nodes is None) == (kind == b"MESH"), "a section out of order")
@@ -592,14 +744,16 @@ def verify_export(data, counts):
             must(all(isinstance(s, bytes) for s in statements), "the statements")
             read = [read_statement(s) for s in statements]
             counts["signatures"] += len(read)
-            nodes, admins = admitted(octets(mesh, 32, "a mesh").hex(), read)
+            fold = Fold(octets(mesh, 32, "a mesh").hex(), read)
+            nodes = fold.members
         elif kind == b"LANE":
             if lane:
                 lane.finish()
             lane = LaneState(body)
             must(last is None or last < lane.lane, "lanes out of order")
             last = lane.lane
-            must(node_text(lane.lane) in nodes, "a lane of nobody")
+            must(node_text(lane.lane) in fold.admitted, "a lane of nobody")
+            lane.before = fold.before.get(node_text(lane.lane))
             counts["lanes"] += 1
         elif kind == b"LKEY":
             must(lane and lane.stage == 0, "a section out of order")
@@ -628,7 +782,9 @@ def verify_export(data, counts):
         must(blocks.get((other, height), digest) == digest, "a cross-link to another block")
     for owner, entry_id in absent:
         authors = redacted.get(entry_id, [])
-        must(any(a == owner or a in admins for a in authors), "a payload is missing")
+        may = [a for a in authors if a == owner or fold.before.get(a) == owner]
+        may += [a for a in authors if fold.members.get(a) == "admin"]
+        must(may, "a payload is missing")
 
 
 def check_block(lane, record, counts, links, absent, redacted):
@@ -639,7 +795,7 @@ def check_block(lane, record, counts, links, absent, redacted):
     must(header["lane"] == lane.lane and header["height"] == height, "another block")
     must(header["count"] == count, "another count")
     must(signed(lane.lane, "weft/block-signature/1", header_bytes, signature), "not signed")
-    leaves, time = [], lane.time
+    leaves, time, begun = [], lane.time, []
     owner = node_text(lane.lane)
     for index, ((data, prefix), slot) in enumerate(zip(entries, slots)):
         leaf = H("weft/leaf/1", data)
@@ -654,8 +810,18 @@ def check_block(lane, record, counts, links, absent, redacted):
             absent.append((owner, f"{height}.{index}@{owner}"))
         if entry["kind"] == "chain.redacted" and entry["subject"].startswith("entry:"):
             redacted.setdefault(entry["subject"][len("entry:") :], []).append(owner)
-        if entry["kind"] == "key.rotated" and slot:
-            lane.ended = ends_lane(cbor(slot[16:]), lane.lane) or lane.ended
+        if entry["kind"] == "key.rotated":
+            must(slot, "a rotation without its payload")
+            old, new = rotation_of(cbor(slot[16:]))
+            must(lane.lane in (old, new), "a rotation of other keys")
+            if lane.lane == old:
+                must(index == count - 1, "an entry behind a rotation")
+                lane.ended = True
+            else:
+                must(height == 1, "a rotation behind the first block")
+                begun.append(node_text(old))
+    if height == 1 and lane.before is not None:
+        must(lane.before in begun, "a lane that does not begin with its rotation")
     must(root_of(leaves, entry_pair) == header["root"], "another Merkle root")
     must(time == header["time"], "another time")
     must(header["previous"] == (lane.hashes[-1] if lane.hashes else ZERO), "a broken link")
@@ -669,17 +835,18 @@ def check_block(lane, record, counts, links, absent, redacted):
     counts["signatures"] += 1
 
 
-def ends_lane(payload, lane):
+def rotation_of(payload):
+    """The old key and the new one, both of which have signed."""
     body, by_old, by_new = array(payload, 3, "a rotation")
     must(all(isinstance(part, bytes) for part in payload), "a rotation")
     version, old, new = array(cbor(body), 3, "a rotation")
     must(type(version) is int and version == 1, "a rotation of another version")
     octets(old, 32, "a key")
     octets(new, 32, "a key")
-    must(old != new and lane in (old, new), "a rotation of other keys")
+    must(old != new, "a rotation to the same key")
     must(signed(old, "weft/key-rotation/1", body, by_old), "the old key has not signed")
     must(signed(new, "weft/key-rotation/1", body, by_new), "the new key has not signed")
-    return lane == old
+    return old, new
 
 
 def verify(data):

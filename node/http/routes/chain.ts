@@ -8,7 +8,8 @@ import {
   chainReport,
   chainStatus,
   chainVerifyStep,
-  exportChunk
+  exportChunk,
+  keyRotation
 } from '../../api/schemas.ts'
 import type { KernelService } from '../../service.ts'
 import { answerRoute, NO_INPUT, streamRoute } from '../route.ts'
@@ -59,6 +60,15 @@ function checkingRoutes(service: KernelService): readonly Route[] {
 
 function upkeepRoutes(service: KernelService): readonly Route[] {
   return [
+    answerRoute({
+      ...NO_INPUT,
+      method: 'post',
+      path: '/api/v1/chain/rotate',
+      tag,
+      summary: 'Prepare another key for this node; the next start hands over to it',
+      gives: keyRotation,
+      call: () => service.rotateKey()
+    }),
     answerRoute({
       ...NO_INPUT,
       method: 'post',

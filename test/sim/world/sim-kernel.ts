@@ -1,6 +1,6 @@
 // A whole kernel in the simulated world: the same `createKernel` that the real shell runs.
 
-import { utf8 } from '../../../core/index.ts'
+import { SEED_BYTES, signerFromSeed, utf8 } from '../../../core/index.ts'
 import type { KeyValueStore } from '../../../core/index.ts'
 import { createKernel } from '../../../node/kernel.ts'
 import type { Kernel } from '../../../node/kernel.ts'
@@ -63,7 +63,8 @@ export class WholeKernel implements SimKernel {
         secrets: await Secrets.open({ files: new MemorySecretFiles(), clock, entropy }),
         streamMeter: () => undefined,
         machineLoad: () => ({ cpuLoad: prng.below(100) / 100, memoryFreeBytes: GIGABYTE }),
-        samples: () => new Map()
+        samples: () => new Map(),
+        prepareKey: () => signerFromSeed(entropy.bytes(SEED_BYTES))
       },
       {
         name,

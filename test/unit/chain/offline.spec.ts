@@ -36,7 +36,10 @@ describe('chain: the offline verifier', () => {
     const rotation = rotationDraft(signerOf(1), signerOf(7))
     assert.deepEqual(await codes([draft(1)], [rotation]), [])
     assert.deepEqual(await codes([rotationDraft(signerOf(7), signerOf(1))], [draft(1)]), [])
-    assert.deepEqual(await codes([rotation], [draft(1)]), ['CHAIN_LANE_ENDED'])
+    assert.deepEqual(await codes([rotation, draft(1)]), ['CHAIN_ROTATION_INVALID'])
+    assert.deepEqual(await codes([draft(1)], [rotationDraft(signerOf(7), signerOf(1))]), [
+      'CHAIN_ROTATION_INVALID'
+    ])
     const forged = rotationDraft(signerOf(1), signerOf(7)).payload
     assert(Array.isArray(forged))
     const swapped = { ...rotation, payload: [forged[0], forged[2], forged[1]] as Cbor }

@@ -1,6 +1,6 @@
 // Statements for tests: a small mesh of signers and what they say.
 
-import { unixMillis } from '../../../../core/index.ts'
+import { signRotation, unixMillis } from '../../../../core/index.ts'
 import type { MeshId, NodeId, Signer } from '../../../../core/index.ts'
 import { foldMembership } from '../../../../mesh/membership/fold.ts'
 import type { Membership } from '../../../../mesh/membership/fold.ts'
@@ -80,6 +80,19 @@ export class Speech {
       mesh: this.mesh,
       node,
       ends: ids(ends),
+      at
+    })
+  }
+
+  /** The key of `heir` takes the place of that of `name`. */
+  succeed(name: string, heir: string, keeps: readonly Statement[] = []): Statement {
+    const [old, next] = [testSigner(name), testSigner(heir)]
+    return signStatement(old, {
+      kind: 'succeed',
+      mesh: this.mesh,
+      node: next.nodeId,
+      rotation: signRotation(old, next),
+      keeps: ids(keeps),
       at
     })
   }
