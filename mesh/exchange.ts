@@ -17,8 +17,16 @@ export class Exchange {
     this.#stream = stream
   }
 
-  async send(message: Cbor): Promise<void> {
-    const bytes = encodeCbor(message)
+  send(message: Cbor): Promise<void> {
+    return this.#sendBytes(encodeCbor(message))
+  }
+
+  /** Passes the next message on to `to`, whatever it says. @throws MeshError `MESH_MESSAGE_INVALID` */
+  async forward(to: Exchange, bytesMax: number): Promise<void> {
+    await to.#sendBytes(await this.#receiveBytes(bytesMax))
+  }
+
+  async #sendBytes(bytes: Uint8Array): Promise<void> {
     const length = new Uint8Array(LENGTH_BYTES)
     new DataView(length.buffer).setUint32(0, bytes.length)
     await this.#stream.write(concatBytes(length, bytes))
@@ -29,6 +37,15 @@ export class Exchange {
    * @throws MeshError `MESH_MESSAGE_INVALID`: too long, cut short, or not canonical CBOR
    */
   async receive(bytesMax: number): Promise<unknown> {
+    const bytes = await this.#receiveBytes(bytesMax)
+    try {
+      return decodeCbor(bytes)
+    } catch (error) {
+      throw invalid('that cannot be decoded', error)
+    }
+  }
+
+  async #receiveBytes(bytesMax: number): Promise<Uint8Array> {
     await this.#fill(LENGTH_BYTES)
     const { buffer, byteOffset } = this.#buffered
     const length = new DataView(buffer, byteOffset).getUint32(0)
@@ -36,11 +53,7 @@ export class Exchange {
     await this.#fill(LENGTH_BYTES + length)
     const bytes = this.#buffered.slice(LENGTH_BYTES, LENGTH_BYTES + length)
     this.#buffered = this.#buffered.slice(LENGTH_BYTES + length)
-    try {
-      return decodeCbor(bytes)
-    } catch (error) {
-      throw invalid('that cannot be decoded', error)
-    }
+    return bytes
   }
 
   end(): Promise<void> {

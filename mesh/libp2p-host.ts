@@ -31,7 +31,7 @@ import { isCircuit, RelayClient } from './libp2p-relay.ts'
 import { globalIp6, hearsMulticast, hearsUpnp, machineAddresses } from './libp2p-survey.ts'
 import { dialEnded, HEALTHY_HOST, restarted, restartReason } from './paths/host-health.ts'
 import { NETCHECK_TIMEOUT_MS } from './paths/limits.ts'
-import { pathKind } from './paths/path.ts'
+import { isLoopback, pathKind } from './paths/path.ts'
 import type {
   Connection,
   ConnectionAcceptor,
@@ -438,8 +438,4 @@ function listenFailure(error: unknown): string {
   if (text.includes('EACCES')) return 'permission denied'
   if (/EADDRNOTAVAIL|EAFNOSUPPORT|ENOTFOUND/.test(text)) return NO_SUCH_ADDRESS
   return 'it is not an address that TCP can listen on'
-}
-
-function isLoopback(address: string): boolean {
-  return address.startsWith('/ip4/127.') || address.startsWith('/ip6/::1/')
 }

@@ -41,6 +41,14 @@ export const JOIN_ANSWER_BYTES_MAX: number = 4 * 1024 * 1024
 export const JOINS_AT_ONCE_MAX = 8
 /** Connections of strangers held at once: twice the joins, so that a slow one does not shut the door. */
 export const STRANGERS_MAX: number = 2 * JOINS_AT_ONCE_MAX
+/** Members that an invite names as ways to its maker: 180 characters of the line each. */
+export const INVITE_RELAYS_MAX = 3
+/** Addresses per such member: where we reach it, and what it says of itself. */
+export const INVITE_RELAY_ADDRESSES_MAX = 2
+/** For members to agree to let joiners through, while somebody waits for the line. */
+export const SPONSOR_TIMEOUT_MS: Millis = millis(2000)
+/** What each way to the inviter has before the next one is tried beside it: direct, then through members. */
+export const JOIN_HEAD_START_MS: Millis = millis(750)
 /** The joiner's patience for one attempt over all addresses: a refused port answers at once. */
 export const JOIN_DIAL_TIMEOUT_MS: Millis = millis(8000)
 

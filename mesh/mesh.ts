@@ -22,12 +22,14 @@ import { findMember } from './membership/find-member.ts'
 import type { Member, Membership } from './membership/fold.ts'
 import { helloProtocol } from './membership/hello.ts'
 import type { Hello } from './membership/hello.ts'
-import { formatInvite } from './membership/invite-line.ts'
+import type { Invite } from './membership/invites.ts'
+import { guestProtocol, KNOCK_PROTOCOL } from './membership/knock.ts'
+import { Gatehouse } from './membership/gatehouse.ts'
 import { JOIN_PROTOCOL } from './membership/join-messages.ts'
 import { Roster } from './membership/roster.ts'
 import { createGovernment } from './membership/government.ts'
 import type { Outbox } from './outbox/outbox.ts'
-import { FAREWELL_TIMEOUT_MS, INVITE_ADDRESSES_MAX } from './limits.ts'
+import { FAREWELL_TIMEOUT_MS } from './limits.ts'
 import { lanTag } from './discovery/lan-tag.ts'
 import { Paths } from './paths/paths.ts'
 import { AddressBook, addressesByNode } from './peers/address-book.ts'
@@ -65,6 +67,7 @@ export class Mesh {
   readonly #tasks: Tasks
   readonly #roster: Roster
   readonly #door: Door
+  readonly #gatehouse: Gatehouse
   readonly #entrance: Entrance
   readonly #identity: IdentityWatch
   readonly #book: AddressBook
@@ -91,7 +94,8 @@ export class Mesh {
     const tasks = new Tasks(log)
     const roster = new Roster(store, () => this.#membershipChanged())
     const addresses = (): Cbor => this.#whereabouts.known()
-    const door = new Door({ roster, store, signer, clock, entropy, ledger, log, addresses })
+    const onShut = ({ relays }: Invite): void => this.#gatehouse.renew(relays)
+    const door = new Door({ ...deps, roster, log, addresses, onShut })
     const remember = (known: ReadonlyMap<string, readonly string[]>): Promise<void> =>
       this.#whereabouts.remember(known)
     const rpc = new RpcNode({ clock, log, protocolOf: (service) => this.#protocolOf(service) })
@@ -133,6 +137,7 @@ export class Mesh {
       { network, clock, entropy, signer, ledger, roster, door, remember },
       { name: options.name }
     )
+    this.#gatehouse = this.#createGatehouse()
     this.#identity = new IdentityWatch(
       { signer, entropy, ledger, log, tasks, rpc, meshId: () => this.#mesh, nameOf },
       options
@@ -165,6 +170,23 @@ export class Mesh {
       probe: (peer) => this.#pulse.probe(peer),
       cut: (peer) => this.#links.drop(peer, peerSilent()),
       redial: () => this.#dialler.dispatch({ kind: 'jumped' })
+    })
+  }
+
+  #createGatehouse(): Gatehouse {
+    return new Gatehouse({
+      ...this.#deps,
+      self: this.nodeId,
+      log: this.#log,
+      tasks: this.#tasks,
+      rpc: this.#rpc,
+      roster: this.#roster,
+      door: this.#door,
+      meshId: () => this.#mesh,
+      service: MESH_SERVICE,
+      connections: () => this.#links.servingConnections(),
+      addressesOf: (peer) => this.#book.of(peer).addresses,
+      ownAddresses: () => this.#whereabouts.own()
     })
   }
 
@@ -255,22 +277,7 @@ export class Mesh {
   /** @throws MeshError `MESH_NO_MESH`, `MESH_NOT_ADMIN`, `MESH_LIMIT_REACHED` */
   async invite(terms: InviteTerms): Promise<IssuedInvite> {
     this.#checkRunning()
-    const invite = await this.#door.makeInvite(terms)
-    const mesh = this.meshId()
-    if (mesh === null) throw new MeshError('MESH_NO_MESH', 'Cannot invite: no mesh yet')
-    const { inviteId, secret, expiresAt, role, uses } = invite
-    const addresses = this.#whereabouts.own().slice(0, INVITE_ADDRESSES_MAX)
-    const inviter = this.nodeId
-    const line = formatInvite({
-      meshId: mesh,
-      inviter,
-      addresses,
-      inviteId,
-      secret,
-      expiresAt,
-      role
-    })
-    return { line, expiresAt, uses }
+    return this.#gatehouse.invite(terms)
   }
 
   meshId(): MeshId | null {
@@ -460,7 +467,8 @@ export class Mesh {
 
   #protocols(mesh: MeshId): readonly string[] {
     const services = this.#rpc.services.map((service) => serviceProtocol(mesh, service))
-    return [JOIN_PROTOCOL, helloProtocol(mesh), ...services]
+    const before = [JOIN_PROTOCOL, KNOCK_PROTOCOL, helloProtocol(mesh), guestProtocol(mesh)]
+    return [...before, ...services]
   }
 
   #protocolOf(service: string): string | null {
@@ -469,15 +477,17 @@ export class Mesh {
 
   /** The gater's questions (X1). */
   #acceptor(): ConnectionAcceptor {
-    const isOpenToStrangers = (): boolean => this.#door.isOpen() && this.#links.hasRoomForStranger()
+    const isOpen = (): boolean => this.#door.isOpen() || this.#gatehouse.isOpen()
+    const isOpenToStrangers = (): boolean => isOpen() && this.#links.hasRoomForStranger()
     return {
       admits: (peer, direction) => {
         if (this.#phase !== 'running' || peer === this.nodeId) return false
         if (this.#isPeer(peer)) return true
-        return direction === 'outbound' ? peer === this.#entrance.target : isOpenToStrangers()
+        return direction === 'outbound' ? this.#entrance.targets.has(peer) : isOpenToStrangers()
       },
       admitsStream: (peer, protocol) => {
         if (this.#isPeer(peer)) return true // Unknown protocols are refused by the network itself.
+        if (protocol === KNOCK_PROTOCOL) return this.#gatehouse.isOpen()
         return protocol === JOIN_PROTOCOL && this.#door.isOpen()
       },
       connected: (connection) => this.#links.connected(connection),
@@ -510,6 +520,8 @@ export class Mesh {
       ownHello: (mesh) => this.#identity.hello(mesh, this.name, this.#whereabouts.own()),
       challenge: (peer, nonce) => this.#pulse.challenge(peer, nonce),
       answerJoin: (peer, stream) => this.#door.answer(peer, stream, this.#tasks.signal),
+      answerKnock: (peer, stream) => this.#gatehouse.answerKnock(peer, stream),
+      accept: (peer, protocol, stream) => this.#gatehouse.accept(peer, protocol, stream),
       onUp: (link, hello) => this.#up(link, hello),
       onDown: (peer, isClosed) => this.#down(peer, isClosed),
       onDuplicate: (peer, refused, claim) => this.#identity.refusedPeer(peer, refused, claim),
@@ -532,6 +544,7 @@ export class Mesh {
       swim: (peer, body) => this.#swim.receive(peer, body),
       claim: (nonce) => this.#identity.claim(nonce),
       duplicated: (by) => this.#identity.wasDuplicated(by),
+      sponsored: (peer, body) => ({ ...this.#gatehouse.sponsored(peer, body) }),
       delivered: (peer, body) => this.#outbox.serve(peer, body),
       ticked: () => {
         for (const peer of this.#links.servingPeers()) this.#outbox.flush(peer)
@@ -555,6 +568,7 @@ export class Mesh {
     this.#pulse.send([peer])
     this.paths.tick()
     this.#outbox.flush(peer)
+    this.#gatehouse.connected(peer)
     this.#log.info('connected', { peer, name: this.nameOf(peer) })
   }
 
@@ -565,6 +579,7 @@ export class Mesh {
       this.#tasks.run('save address', () => this.#book.save([peer]))
     }
     this.#sync.lost(peer)
+    this.#gatehouse.lost(peer)
     this.#table.setLink(peer, null)
     this.#swim.lost(peer, isClosed)
     this.#table.changed(peer)

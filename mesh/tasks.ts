@@ -85,3 +85,63 @@ export async function withDeadline<T>(
     controller.signal.removeEventListener('abort', onInnerAbort)
   }
 }
+
+export interface FirstOf<T> {
+  readonly attempts: readonly ((signal: AbortSignal) => Promise<T>)[]
+  /** Gets rid of what came second. */
+  readonly drop: (loser: T) => void
+  /** The next attempt begins when the one before has failed, or after this long. */
+  readonly headStartMs: Millis
+  /** What to say where all have failed. */
+  readonly failure: (failures: readonly unknown[]) => unknown
+}
+
+/** What the first attempt that succeeds comes to. */
+export async function firstOf<T>(
+  clock: Clock,
+  { attempts, drop, headStartMs, failure }: FirstOf<T>,
+  signal: AbortSignal
+): Promise<T> {
+  const won = Promise.withResolvers<T>()
+  const over = new AbortController()
+  // One for each: what the winner has opened must not end with the others.
+  const controllers = new Set<AbortController>()
+  const failures: unknown[] = []
+  const run = async (attempt: FirstOf<T>['attempts'][number], at: number): Promise<void> => {
+    const controller = new AbortController()
+    controllers.add(controller)
+    try {
+      const value = await attempt(controller.signal)
+      if (over.signal.aborted) return drop(value)
+      controllers.delete(controller)
+      over.abort()
+      won.resolve(value)
+    } catch (error) {
+      failures[at] = error
+    }
+  }
+  const runAll = async (): Promise<T> => {
+    const running: Promise<void>[] = []
+    for (const [at, attempt] of attempts.entries()) {
+      if (over.signal.aborted) break
+      const attempted = run(attempt, at)
+      running.push(attempted)
+      const headStart = clock.sleep(headStartMs, over.signal).catch(() => undefined)
+      await Promise.race([attempted, headStart])
+    }
+    await Promise.all(running)
+    if (over.signal.aborted) return won.promise
+    throw failure(failures.filter((each) => each !== undefined))
+  }
+  const stop = (): void => {
+    over.abort()
+    for (const controller of controllers) controller.abort(signal.reason)
+  }
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await Promise.race([won.promise, runAll()])
+  } finally {
+    signal.removeEventListener('abort', stop)
+    stop()
+  }
+}

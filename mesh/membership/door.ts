@@ -6,7 +6,7 @@
 //       and acted upon. A crash between two of these leaves a joiner that may simply ask again (I1).
 //   D3. One stranger costs at most JOIN_TIMEOUT_MS, one stream and JOIN_REQUEST_BYTES_MAX.
 
-import { millis, toHex, unixMillis } from '../../core/index.ts'
+import { millis, nodeId, toHex, unixMillis } from '../../core/index.ts'
 import type {
   Cbor,
   Clock,
@@ -58,12 +58,21 @@ export interface DoorDeps {
   readonly log: Logger
   /** What a new member should know to find the others: node id -> addresses. */
   readonly addresses: () => Cbor
+  /** An invite has been used up. */
+  readonly onShut: (invite: Invite) => void
 }
 
 export interface InviteTerms {
   readonly ttlMs: Millis
   readonly uses: number
   readonly role: Role
+}
+
+interface JoinStream {
+  readonly exchange: Exchange
+  readonly signal: AbortSignal
+  /** Whose connection it is on. */
+  readonly from: NodeId
 }
 
 const INVITE_PREFIX = 'mesh/invite/'
@@ -94,13 +103,21 @@ export class Door {
     return [...this.#invites.values()].some((invite) => isInviteOpen(invite, wall))
   }
 
+  openInvites(): readonly Invite[] {
+    const wall = this.#deps.clock.wall()
+    return [...this.#invites.values()].filter((invite) => isInviteOpen(invite, wall))
+  }
+
   /** Invites of a mesh that we left open nothing; the roster has removed them from disk. */
   forgetAll(): void {
     this.#invites.clear()
   }
 
-  /** @throws MeshError `MESH_NO_MESH`, `MESH_NOT_ADMIN`, `MESH_LIMIT_REACHED` */
-  async makeInvite(terms: InviteTerms): Promise<Invite> {
+  /**
+   * `relays` are members that will be asked to let its joiners through.
+   * @throws MeshError `MESH_NO_MESH`, `MESH_NOT_ADMIN`, `MESH_LIMIT_REACHED`
+   */
+  async makeInvite(terms: InviteTerms, relays: readonly NodeId[]): Promise<Invite> {
     const { roster, signer, clock, entropy, store } = this.#deps
     if (roster.membership === null)
       throw new MeshError('MESH_NO_MESH', 'Cannot invite: no mesh yet')
@@ -127,7 +144,8 @@ export class Door {
       expiresAt: unixMillis(wall + Math.ceil(terms.ttlMs)),
       role: terms.role,
       uses: terms.uses,
-      usedBy: []
+      usedBy: [],
+      relays
     }
     await store.write([
       ...forgettable.map((each) => ({ key: INVITE_PREFIX + each.inviteId, value: null })),
@@ -139,18 +157,37 @@ export class Door {
   }
 
   /** Speaks the join protocol with `peer`, who may be anybody. Never throws. */
-  async answer(peer: NodeId, stream: ByteStream, signal: AbortSignal): Promise<void> {
+  answer(peer: NodeId, stream: ByteStream, signal: AbortSignal): Promise<void> {
+    return this.#answer({ exchange: new Exchange(stream), signal, from: peer }, async () => peer)
+  }
+
+  /**
+   * The same with a joiner that `through`, a member, brings on this stream. Who the joiner is, is the
+   * member's word; its proof of the secret binds it (see join-messages.ts). Never throws.
+   */
+  answerGuest(through: NodeId, stream: ByteStream, signal: AbortSignal): Promise<void> {
     const exchange = new Exchange(stream)
+    return this.#answer({ exchange, signal, from: through }, async () => {
+      const { joiner } = fieldsOf(await exchange.receive(JOIN_REQUEST_BYTES_MAX))
+      if (!this.isOpen() || typeof joiner !== 'string') throw tookTooLong()
+      return nodeId(joiner)
+    })
+  }
+
+  async #answer(
+    { exchange, signal, from }: JoinStream,
+    joiner: () => Promise<NodeId>
+  ): Promise<void> {
     const isBusy = this.#joins >= JOINS_AT_ONCE_MAX // Judged at the door: those inside go on.
     this.#joins += 1
     try {
       await withDeadline(
         this.#deps.clock,
         { timeoutMs: JOIN_TIMEOUT_MS, signal, onTimeout: tookTooLong },
-        async () => this.#converse(peer, exchange, isBusy)
+        async () => this.#converse(await joiner(), exchange, isBusy)
       )
     } catch (error) {
-      this.#deps.log.info('a join failed', { peer, error: String(error) })
+      this.#deps.log.info('a join failed', { from, error: String(error) })
       const reason = new MeshError('MESH_MESSAGE_INVALID', 'Cannot go on with this join')
       exchange.abort(error instanceof MeshError ? error : reason)
     } finally {
@@ -227,6 +264,7 @@ export class Door {
     }
     // From here the node is a member, whatever becomes of the answer.
     this.#invites.set(next.inviteId, next)
+    if (!isInviteOpen(next, clock.wall())) this.#deps.onShut(next)
     log.info('admitted a member', { node, name: request.name, role: next.role })
     return roster.isMember(node) ? null : 'MESH_APPROVAL_PENDING'
   }

@@ -8,6 +8,7 @@ import type { Door } from './door.ts'
 import type { Member } from './fold.ts'
 import { parseInvite } from './invite-line.ts'
 import type { InviteLine } from './invite-line.ts'
+import { waysIn } from './invite-ways.ts'
 import { requestAdmission } from './joiner.ts'
 import type { Roster } from './roster.ts'
 import { foundedMesh, NONCE_BYTES, signStatement, statementSummary } from './statement.ts'
@@ -35,8 +36,8 @@ export class Entrance {
   readonly #deps: EntranceDeps
   readonly #name: string
   readonly #turn = new Serial()
-  /** The one stranger that may be dialled: the inviter, while we join. */
-  target: string | null = null
+  /** The strangers that may be dialled: the inviter, and members on the way to it, while we join. */
+  targets: ReadonlySet<string> = new Set()
 
   constructor(deps: EntranceDeps, options: { readonly name: string }) {
     this.#deps = deps
@@ -72,11 +73,12 @@ export class Entrance {
         return { kind: 'already', meshId: invite.meshId, member: own }
       }
       this.#checkMayLeave(invite)
-      this.target = invite.inviter
+      const { gateways } = waysIn(invite.addresses)
+      this.targets = new Set([invite.inviter, ...gateways.map((each) => each.nodeId)])
       try {
         return await this.#enter(invite, signal)
       } finally {
-        this.target = null
+        this.targets = new Set()
       }
     })
   }
@@ -94,7 +96,9 @@ export class Entrance {
       invite: inviteId
     })
     // Before the membership: a crash between the two must not leave a member that can reach nobody.
-    await remember(new Map([[inviter, invite.addresses]]))
+    const { direct, gateways } = waysIn(invite.addresses)
+    const named = gateways.map(({ nodeId, addresses }) => [nodeId, addresses] as const)
+    await remember(new Map([[inviter, direct], ...named]))
     await remember(admission.addresses)
     door.forgetAll()
     await roster.enter(meshId, admission.statements)

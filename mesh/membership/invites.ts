@@ -9,7 +9,7 @@
 import { encodeCbor, nodeId, unixMillis } from '../../core/index.ts'
 import type { NodeId, UnixMillis } from '../../core/index.ts'
 import type { JoinRefusalCode } from '../errors.ts'
-import { INVITE_USES_MAX } from '../limits.ts'
+import { INVITE_RELAYS_MAX, INVITE_USES_MAX } from '../limits.ts'
 import { readStored, storeDamaged } from '../stored.ts'
 import { INVITE_ID_PATTERN, SECRET_BYTES } from './invite-line.ts'
 import type { Role } from './statement.ts'
@@ -21,6 +21,8 @@ export interface Invite {
   readonly role: Role
   readonly uses: number
   readonly usedBy: readonly NodeId[]
+  /** Members that were asked to let its joiners through. */
+  readonly relays: readonly NodeId[]
 }
 
 export type InviteVerdict =
@@ -59,12 +61,21 @@ export function forgettableInvites(
 }
 
 export function encodeInvite(invite: Invite): Uint8Array {
-  return encodeCbor({ v: 1, ...invite })
+  const { relays, ...rest } = invite
+  return encodeCbor({ v: 1, ...rest, ...(relays.length === 0 ? {} : { relays }) })
 }
 
 /** @throws MeshError `MESH_STORE_DAMAGED` */
 export function decodeInvite(bytes: Uint8Array): Invite {
-  const { inviteId, secret, expiresAt, role, uses, usedBy } = readStored(bytes, 'an invite')
+  const {
+    inviteId,
+    secret,
+    expiresAt,
+    role,
+    uses,
+    usedBy,
+    relays = []
+  } = readStored(bytes, 'an invite')
   if (
     typeof inviteId !== 'string' ||
     !INVITE_ID_PATTERN.test(inviteId) ||
@@ -74,7 +85,9 @@ export function decodeInvite(bytes: Uint8Array): Invite {
     (role !== 'admin' && role !== 'member') ||
     typeof uses !== 'number' ||
     !Array.isArray(usedBy) ||
-    usedBy.length > INVITE_USES_MAX
+    usedBy.length > INVITE_USES_MAX ||
+    !Array.isArray(relays) ||
+    relays.length > INVITE_RELAYS_MAX
   ) {
     throw storeDamaged('an invite')
   }
@@ -84,6 +97,7 @@ export function decodeInvite(bytes: Uint8Array): Invite {
     expiresAt: unixMillis(expiresAt),
     role,
     uses,
-    usedBy: usedBy.map((each) => nodeId(String(each)))
+    usedBy: usedBy.map((each) => nodeId(String(each))),
+    relays: relays.map((each) => nodeId(String(each)))
   }
 }

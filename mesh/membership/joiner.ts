@@ -1,35 +1,30 @@
 // The joiner's side of a join. It believes an inviter that proves to know the invite's secret, and of
 // its answer only what the signatures in it say.
 
-import type { Clock, Entropy, NodeId } from '../../core/index.ts'
+import type { Clock, Entropy } from '../../core/index.ts'
 import { isJoinRefusalCode, joinRefusal, MeshError } from '../errors.ts'
-import { Exchange, fieldsOf } from '../exchange.ts'
+import { fieldsOf } from '../exchange.ts'
 import {
   ADDRESS_LENGTH_MAX,
   ADDRESSES_PER_PEER_MAX,
   JOIN_ANSWER_BYTES_MAX,
   JOIN_DIAL_TIMEOUT_MS,
-  JOIN_REQUEST_BYTES_MAX,
+  JOIN_HEAD_START_MS,
   JOIN_TIMEOUT_MS,
   MEMBERS_MAX
 } from '../limits.ts'
-import type { Connection, Network } from '../ports.ts'
-import { withDeadline } from '../tasks.ts'
+import { firstOf, withDeadline } from '../tasks.ts'
 import { foldMembership } from './fold.ts'
 import type { InviteLine } from './invite-line.ts'
-import {
-  isNonce,
-  isSameProof,
-  JOIN_NONCE_BYTES,
-  joinProof,
-  JOIN_PROTOCOL
-} from './join-messages.ts'
-import type { JoinSession } from './join-messages.ts'
+import { waysIn } from './invite-ways.ts'
+import { isSameProof, JOIN_NONCE_BYTES, joinProof } from './join-messages.ts'
+import type { JoinRequest, JoinSession } from './join-messages.ts'
+import { cutOff, talkDirectly, talkThrough, unreachable } from './join-talk.ts'
+import type { JoinTalk, JoinTalkDeps } from './join-talk.ts'
 import { parseStatements } from './roster.ts'
 import type { Statement } from './statement.ts'
 
-export interface JoinerDeps {
-  readonly network: Network
+export interface JoinerDeps extends JoinTalkDeps {
   readonly clock: Clock
   readonly entropy: Entropy
 }
@@ -70,75 +65,69 @@ async function admission(
   name: string,
   signal: AbortSignal
 ): Promise<Admission> {
-  const connection = await reach(deps, invite, signal)
+  const talk = await open(deps, invite, name, signal)
+  const { connection, exchange, session } = talk
   try {
-    return await withDeadline(
-      deps.clock,
-      {
-        timeoutMs: JOIN_TIMEOUT_MS,
-        signal,
-        onTimeout: () => unreachable(invite, 'no answer came')
-      },
-      (inner) => converse({ ...deps, connection }, invite, name, inner)
-    )
+    const deadline = { timeoutMs: JOIN_TIMEOUT_MS, signal, onTimeout: () => noAnswer(invite) }
+    const answer = await withDeadline(deps.clock, deadline, async () => {
+      await exchange.send({ proof: joinProof(invite.secret, 'joiner', session) })
+      const received = await exchange.receive(JOIN_ANSWER_BYTES_MAX)
+      await exchange.end()
+      return received
+    })
+    return readAnswer(session, invite, answer)
+  } catch (error) {
+    if (signal.aborted || (error instanceof MeshError && error.code !== 'MESH_MESSAGE_INVALID'))
+      throw error
+    throw cutOff(error)
   } finally {
     await connection.close()
   }
 }
 
-async function reach(
+/** The first way on which the inviter answers. */
+async function open(
   deps: JoinerDeps,
-  invite: InviteLine,
-  signal: AbortSignal
-): Promise<Connection> {
-  const timeout = (): MeshError => unreachable(invite, 'no address answered in time')
-  try {
-    return await withDeadline(
-      deps.clock,
-      { timeoutMs: JOIN_DIAL_TIMEOUT_MS, signal, onTimeout: timeout },
-      (inner) => deps.network.dial({ nodeId: invite.inviter, addresses: invite.addresses }, inner)
-    )
-  } catch (error) {
-    if (signal.aborted || error instanceof MeshError) throw error
-    throw unreachable(invite, 'no address answered, or the invite is used up', error)
-  }
-}
-
-async function converse(
-  deps: JoinerDeps & { readonly connection: Connection },
   invite: InviteLine,
   name: string,
   signal: AbortSignal
-): Promise<Admission> {
-  const { connection, entropy, network } = deps
-  let answer: unknown
-  const request = {
+): Promise<JoinTalk> {
+  const { direct, gateways } = waysIn(invite.addresses)
+  const request = (): JoinRequest => ({
     mesh: invite.meshId,
     invite: invite.inviteId,
     name,
-    nonce: entropy.bytes(JOIN_NONCE_BYTES)
-  }
-  let session: JoinSession
-  try {
-    const exchange = new Exchange(await connection.openStream(JOIN_PROTOCOL, signal))
-    await exchange.send({ v: 1, ...request })
-    const { nonce } = fieldsOf(await exchange.receive(JOIN_REQUEST_BYTES_MAX))
-    const inviterNonce = isNonce(nonce) ? nonce : new Uint8Array()
-    session = { request, joiner: network.self, inviter: invite.inviter, inviterNonce }
-    await exchange.send({ proof: joinProof(invite.secret, 'joiner', session) })
-    answer = await exchange.receive(JOIN_ANSWER_BYTES_MAX)
-    await exchange.end()
-  } catch (error) {
-    if (signal.aborted) throw error
-    // It listens, and has proven its id, but cut us off: no invite of its is open any more.
-    throw new MeshError(
-      'MESH_INVITE_USED',
-      'Cannot join: the inviter takes no joins now, so this invite was used or has run out; ' +
-        "ask for a new one with 'weaver mesh invite'",
-      { cause: error }
+    nonce: deps.entropy.bytes(JOIN_NONCE_BYTES)
+  })
+  const onTimeout = (): MeshError => unreachable(invite, 'no address answered in time')
+  const attempts = [
+    (inner: AbortSignal) => talkDirectly(deps, { invite, direct, request: request() }, inner),
+    ...gateways.map(
+      (gateway) => (inner: AbortSignal) =>
+        talkThrough(deps, { invite, gateway, request: request() }, inner)
     )
-  }
-  return readAnswer(session, invite, answer)
+  ]
+  const deadline = { timeoutMs: JOIN_DIAL_TIMEOUT_MS, signal, onTimeout }
+  return await withDeadline(deps.clock, deadline, (inner) =>
+    firstOf(
+      deps.clock,
+      { attempts, drop: closeTalk, headStartMs: JOIN_HEAD_START_MS, failure: plainest },
+      inner
+    )
+  )
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof MeshError && error.code !== 'MESH_INVITER_UNREACHABLE'
+}
+
+/** A refusal says more than a way that did not lead anywhere. */
+function plainest(failures: readonly unknown[]): unknown {
+  return failures.find(isRefusal) ?? failures[0]
+}
+
+function closeTalk({ connection }: JoinTalk): void {
+  void connection.close()
 }
 
 function readAnswer(session: JoinSession, invite: InviteLine, answer: unknown): Admission {
@@ -169,16 +158,6 @@ export function readAddressList(value: unknown): readonly string[] {
     .filter((each): each is string => typeof each === 'string' && each.length <= ADDRESS_LENGTH_MAX)
 }
 
-function unreachable(invite: InviteLine, why: string, cause?: unknown): MeshError {
-  const where = invite.addresses.join(', ')
-  return new MeshError(
-    'MESH_INVITER_UNREACHABLE',
-    `Cannot join: ${shortId(invite.inviter)} at ${where}: ${why}; ` +
-      "see that its kernel runs ('weaver kernel status' there) and that this machine can reach it",
-    { retry: 'later', cause }
-  )
-}
-
-function shortId(id: NodeId): string {
-  return id.slice(0, 16)
+function noAnswer(invite: InviteLine): MeshError {
+  return unreachable(invite, 'no answer came')
 }

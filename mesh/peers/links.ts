@@ -23,6 +23,7 @@ import {
 } from '../membership/incarnation.ts'
 import type { Incarnation, SeenIncarnation } from '../membership/incarnation.ts'
 import { JOIN_PROTOCOL } from '../membership/join-messages.ts'
+import { KNOCK_PROTOCOL } from '../membership/knock.ts'
 import type { ByteStream, Connection, DialTarget, Network } from '../ports.ts'
 import { RETIRE_LOOK_MS, RETIRE_MAX_MS } from '../paths/limits.ts'
 import { isBetterPath } from '../paths/path.ts'
@@ -63,6 +64,10 @@ export interface LinksOwner {
     nonce: Uint8Array
   ): Promise<{ readonly isThere: boolean; readonly claim: Uint8Array | null }>
   answerJoin(peer: NodeId, stream: ByteStream): Promise<void>
+  /** Somebody, a stranger or not, wants to be let through to another member. */
+  answerKnock(peer: NodeId, stream: ByteStream): Promise<void>
+  /** Takes a member's stream that is not for RPC; false if it is not for us either. */
+  accept(peer: NodeId, protocol: string, stream: ByteStream): boolean
   onUp(link: Link, hello: Hello): void
   /** `isClosed`: the other side, or the network, has ended it, and not we. */
   onDown(peer: NodeId, isClosed: boolean): void
@@ -119,6 +124,9 @@ export class Links {
     const isStranger = !this.#owner.isMember(peer)
     openings.set(JOIN_PROTOCOL, (stream) => {
       this.#deps.tasks.run('join', () => this.#owner.answerJoin(peer, stream))
+    })
+    openings.set(KNOCK_PROTOCOL, (stream) => {
+      this.#deps.tasks.run('knock', () => this.#owner.answerKnock(peer, stream))
     })
     if (direction === 'outbound') {
       this.#outbound.set(connection, link)
@@ -257,7 +265,10 @@ export class Links {
     this.#serving.set(peer, link)
     const { sessions } = this.#deps
     sessions.attach(link.connection)
-    link.serve(hello, (protocol, stream) => sessions.accept(link.connection, protocol, stream))
+    link.serve(hello, (protocol, stream) => {
+      if (sessions.accept(link.connection, protocol, stream)) return true
+      return this.#owner.accept(peer, protocol, stream)
+    })
     this.#owner.onUp(link, hello)
   }
 

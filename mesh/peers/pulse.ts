@@ -20,6 +20,7 @@ import {
   STATEMENTS_MAX,
   SYNC_TIMEOUT_MS
 } from '../limits.ts'
+import { SPONSOR_METHOD } from '../membership/gatehouse.ts'
 import type { Roster } from '../membership/roster.ts'
 import { DELIVER_METHOD } from '../outbox/outbox.ts'
 import type { PulseSource } from '../ports.ts'
@@ -58,6 +59,8 @@ export interface PulseOwner {
   claim(nonce: unknown): Cbor
   /** The peer refused a second kernel with our key. */
   duplicated(by: NodeId): void
+  /** The peer asks to let its joiners through. */
+  sponsored(peer: NodeId, body: unknown): Cbor
   /** A delivery of the peer's outbox: the answer says how far it was taken in. */
   delivered(peer: NodeId, body: unknown): Promise<Cbor>
   /** After each interval's pulses are sent. */
@@ -224,6 +227,8 @@ export class Pulse {
       case 'statement':
         await this.#absorb(peer, [fieldsOf(body)['statement']])
         return null
+      case SPONSOR_METHOD:
+        return this.#owner.sponsored(peer, body)
       case DELIVER_METHOD:
         return this.#owner.delivered(peer, body)
       case 'duplicate':

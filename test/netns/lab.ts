@@ -46,6 +46,26 @@ export class NetLab {
     await this.untilConnected(...names)
   }
 
+  invite(name: string): Promise<string> {
+    return this.#lab.invite(name)
+  }
+
+  /** Tries to start a new kernel with an invite. */
+  join(name: string, place: Place, invite: string): Promise<CommandResult> {
+    this.#lab.runBehind(name, place.words)
+    return this.#lab.weaver(name, 'kernel', 'start', '--name', name, ...LISTEN, '--join', invite)
+  }
+
+  /** Waits until `name` has heard that it is an admin. */
+  async untilAdmin(name: string): Promise<void> {
+    const kernel = this.#kernels.get(name)
+    assert(kernel !== undefined)
+    await until(async () => {
+      const peers = await kernel.client.peers()
+      return peers.some((peer) => peer.name === name && peer.role === 'admin')
+    })
+  }
+
   weaver(name: string, ...args: readonly string[]): Promise<CommandResult> {
     return this.#lab.weaver(name, ...args)
   }

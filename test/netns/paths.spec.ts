@@ -126,6 +126,28 @@ describe('netns: kernels on networks that fail', function () {
     kept(await lab.untilConnected('r', 'a', 'b'))
   })
 
+  it('joins behind one NAT by an invite from behind another, through a member between', async () => {
+    const [r, a, b] = [lab.net.machine('r'), lab.net.behindNat('a'), lab.net.behindNat('b')]
+    await lab.startMesh({ r, a }, '--no-mdns')
+    // Of a, which nobody can dial: an admin since now, so that it may invite.
+    assert.equal((await lab.weaver('r', 'mesh', 'role', 'a', 'admin')).code, 0)
+    await lab.untilAdmin('a')
+    const invite = await lab.invite('a')
+    const startedAt = performance.now()
+    await lab.start('b', b, '--join', invite, '--no-mdns')
+    const joinedMs = performance.now() - startedAt
+    await lab.untilConnected('r', 'a', 'b')
+    const connectedMs = performance.now() - startedAt
+    assert.ok(joinedMs < 10_000, `joined only after ${Math.round(joinedMs)} ms`)
+    assert.ok(connectedMs < 10_000, `connected only after ${Math.round(connectedMs)} ms`)
+    const seen = await lab.peer('a', 'b')
+    assert.deepEqual([seen.connection, seen.relay], ['relayed', 'r'])
+    // Used up: the member between lets nobody through any more.
+    const late = await lab.join('late', lab.net.behindNat('c'), invite)
+    assert.notEqual(late.code, 0)
+    assert.match(late.stderr, /MESH_INVITE|used|reach/)
+  })
+
   it('moves from a relay to the direct path when there is one, and breaks no call', async () => {
     const [r, a, b] = [lab.net.machine('r'), lab.net.machine('a'), lab.net.machine('b')]
     await lab.startMesh({ r, a, b }, '--no-mdns')

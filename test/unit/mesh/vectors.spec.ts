@@ -9,6 +9,7 @@ import { foldMembership } from '../../../mesh/membership/fold.ts'
 import { encodeIncarnation } from '../../../mesh/membership/incarnation.ts'
 import { formatInvite, parseInvite } from '../../../mesh/membership/invite-line.ts'
 import { encodeInvite } from '../../../mesh/membership/invites.ts'
+import { passOf, signKnock } from '../../../mesh/membership/knock.ts'
 import { joinProof } from '../../../mesh/membership/join-messages.ts'
 import { foundedMesh, parseStatement, signStatement } from '../../../mesh/membership/statement.ts'
 import { testSigner } from './lab.ts'
@@ -48,6 +49,7 @@ function made(): Readonly<Record<string, string>> {
   const session = { request, joiner, inviter, inviterNonce: bytesOf(5, 32) }
   const addresses = ['/ip4/192.168.1.7/tcp/4801']
   const base = { mesh, owner: inviter, generation: 3, sequence: 1, kind: 'base' } as const
+  const knock = { mesh, joiner, through: joiner, inviter, nonce: bytesOf(7, 32) }
   const terms = { inviteId, secret, expiresAt: at, role: 'member' } as const
   return {
     genesis: toHex(genesis.bytes),
@@ -57,8 +59,10 @@ function made(): Readonly<Record<string, string>> {
     inviteLine: formatInvite({ meshId: mesh, inviter, addresses, ...terms }),
     joinerProof: toHex(joinProof(secret, 'joiner', session)),
     inviterProof: toHex(joinProof(secret, 'inviter', session)),
+    pass: passOf(secret).nodeId,
+    knockSignature: toHex(signKnock(passOf(secret), knock)),
     envelope: toHex(signEnvelope(founder, { ...base, payload: bytesOf(6, 8) }).bytes),
-    storedInvite: toHex(encodeInvite({ ...terms, uses: 2, usedBy: [joiner] })),
+    storedInvite: toHex(encodeInvite({ ...terms, uses: 2, usedBy: [joiner], relays: [] })),
     storedIncarnation: toHex(encodeIncarnation({ generation: 3, bootId: 'boot' }))
   }
 }

@@ -24,6 +24,7 @@ function invite(changes: Partial<Invite> = {}): Invite {
     role: 'member',
     uses: 1,
     usedBy: [],
+    relays: [],
     ...changes
   }
 }
