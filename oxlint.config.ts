@@ -45,6 +45,7 @@ const vendors: Record<string, readonly string[]> = {
   '@bytecodealliance/*': ['sandbox-wasm'],
   '@cedar-policy/*': ['governance'],
   '@biscuit-auth/*': ['governance'],
+  'mvdan-sh': ['governance'],
   '@agentclientprotocol/*': ['agents'],
   '@modelcontextprotocol/*': ['agents']
 }

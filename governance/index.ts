@@ -6,6 +6,10 @@
 
 export { ACTIONS } from './action.ts'
 export type { Action, ActionRule } from './action.ts'
+export { analyseCommand, commandContext } from './commands/analysis.ts'
+export type { CommandAnalysis, CommandContext, CommandSurroundings } from './commands/analysis.ts'
+export { RISKS } from './commands/findings.ts'
+export type { Risk } from './commands/findings.ts'
 export { DeniedError } from './errors.ts'
 export { createGate } from './gate.ts'
 export type { Gate, GateDeps, GateOptions, Permit, Permits, Waiting } from './gate.ts'

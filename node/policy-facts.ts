@@ -1,6 +1,6 @@
 // What policies may know of this kernel, asked anew at each decision.
 
-import { DEFAULT_ROLE, unreadCommand } from '../governance/index.ts'
+import { analyseCommand, commandContext, DEFAULT_ROLE } from '../governance/index.ts'
 import type { PolicyFacts } from '../governance/index.ts'
 import type { Rooms } from './rooms.ts'
 
@@ -24,6 +24,8 @@ export function policyFacts(rooms: () => Pick<Rooms, 'mesh' | 'agents' | 'option
     get home() {
       return rooms().options.home
     },
-    analyse: (argv) => unreadCommand(argv)
+    // Without reading files: what a script has in it may change before it runs.
+    analyse: (argv, cwd, environmentNames) =>
+      commandContext(analyseCommand(argv, { cwd, environmentNames }))
   }
 }
