@@ -34,7 +34,10 @@ const EXIT_CODES: readonly (readonly [pattern: RegExp, exit: number])[] = [
   [/^API_(?:NO_KERNEL|KERNEL_GONE|KERNEL_FORBIDDEN|KERNEL_STOPPING)$/, EXIT.noKernel],
   [/^(?:GOVERNANCE_DENIED|CHAIN_REDACTION_DENIED|API_UNAUTHORIZED|API_FORBIDDEN_.*)$/, EXIT.denied],
   [/_TIMED_OUT$/, EXIT.timedOut],
-  [/^(?:CLI_USAGE|(?:CORE|API|SCHEDULER)_INVALID_.*|.*_(?:LABEL|ARGUMENTS)_INVALID)$/, EXIT.usage]
+  [
+    /^(?:CLI_USAGE|CHAIN_ENTRY_INVALID|(?:CORE|API|SCHEDULER)_INVALID_.*|.*_(?:LABEL|ARGUMENTS)_INVALID)$/,
+    EXIT.usage
+  ]
 ]
 
 /** What the user is told of any thrown value. */

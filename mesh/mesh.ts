@@ -12,6 +12,7 @@ import { encodeVector } from './documents/log.ts'
 import type { Rows } from './documents/rows.ts'
 import { DocumentSync } from './documents/sync.ts'
 import { MeshError, peerSilent } from './errors.ts'
+import { Heirs } from './membership/heirs.ts'
 import type { MembershipActs } from './membership/acts.ts'
 import type { Council } from './membership/council.ts'
 import { Door } from './membership/door.ts'
@@ -289,25 +290,12 @@ export class Mesh {
     return this.#roster.member(this.nodeId)?.name ?? this.#options.name
   }
 
+  get heirs(): Heirs {
+    return new Heirs(this.#roster)
+  }
+
   isMember(id: NodeId): boolean {
     return this.#roster.isMember(id)
-  }
-
-  /** Whether `id` is a member, or an older key of one: then its lane is still that of a member. */
-  ownsLane(id: NodeId): id is NodeId {
-    if (this.#roster.isMember(id)) return true
-    const heir = this.#roster.heirOf(id)
-    return heir !== null && this.#roster.isMember(heir)
-  }
-
-  /** The key that stands for `id` now, or null where it never handed over. */
-  heirOf(id: NodeId): NodeId | null {
-    return this.#roster.heirOf(id)
-  }
-
-  /** The key whose place `id` took, and both keys' word for it; null for a node that was admitted itself. */
-  predecessorOf(id: NodeId): { readonly node: NodeId; readonly rotation: Uint8Array } | null {
-    return this.#roster.predecessorOf(id)
   }
 
   /** The signed statements that count: what makes the keys of members theirs. For proofs and exports. */
@@ -420,19 +408,10 @@ export class Mesh {
   /** What was kept of nodes that are no members any more. */
   async #forgetDeparted(): Promise<void> {
     // The members are those of the next key of this home, too.
-    if (this.#roster.heirOf(this.nodeId) !== null) return
-    const { departed } = this.#roster.membership ?? {}
-    for (const { nodeId: old } of departed?.values() ?? []) this.#followHeir(old)
+    if (this.heirs.of(this.nodeId) !== null) return
+    this.heirs.follow(this.#book)
     const isKept = (peer: NodeId): boolean => this.#isPeer(peer)
     await Promise.all([this.#outbox, this.#book, this.#links].map((kept) => kept.retain(isKept)))
-  }
-
-  /** A new key listens where the old one did, until it says otherwise. */
-  #followHeir(old: NodeId): void {
-    const heir = this.#roster.heirOf(old)
-    const { addresses } = this.#book.of(old)
-    if (heir === null || addresses.length === 0 || this.#book.of(heir).addresses.length > 0) return
-    this.#book.learn(heir, addresses)
   }
 
   /** Whether `id` is somebody else whom we talk to: nobody is, once we are out ourselves. */

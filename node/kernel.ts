@@ -209,8 +209,8 @@ async function openLanes(
       isRepair,
       isRepeatable: deps.isRepeatable === true,
       mayRedact: (redactor, lane) =>
-        mesh().member(redactor)?.role === 'admin' || mesh().heirOf(lane) === redactor,
-      predecessorOf: (lane) => mesh().predecessorOf(lane)?.node ?? null
+        mesh().member(redactor)?.role === 'admin' || mesh().heirs.of(lane) === redactor,
+      predecessorOf: (lane) => mesh().heirs.before(lane)?.node ?? null
     }
   )
   const hasLane = chain.heads().some(({ lane }) => lane === signer.nodeId)
@@ -245,7 +245,7 @@ function membersOf(mesh: Mesh): {
 } {
   return {
     // Also the lanes of the keys that members had before.
-    isMember: (node) => mesh.ownsLane(node),
+    isMember: (node) => mesh.heirs.ownsLane(node),
     connectedPeers: () =>
       mesh
         .peers()
@@ -479,7 +479,7 @@ async function startKernel(rooms: Rooms, start: KernelStart): Promise<void> {
 
 /** The lane of a key that took over from another begins with the word of both. */
 function firstWord({ chain, mesh, self }: Rooms): readonly EntryDraft[] {
-  const before = mesh.predecessorOf(self)
+  const before = mesh.heirs.before(self)
   if (before === null || chain.heads().some(({ lane }) => lane === self)) return []
   return [rotationEntry(before.node, self, before.rotation)]
 }

@@ -58,6 +58,8 @@ export const OWN_LANE_WAIT_MS: Millis = millis(1000)
 export const REPAIR_WAIT_MS: Millis = millis(30_000)
 /** For a member to be reached that can be told of a new key; a start under the old one waits no longer. */
 export const ROTATION_WAIT_MS: Millis = millis(10_000)
+/** A clock that differs by more is shown: that of an entry further ahead is not believed either. */
+export const CLOCK_TOLERANCE_MS = 60_000
 /** Between two looks at who is connected, while one waits for that. */
 export const REPAIR_POLL_MS: Millis = millis(50)
 

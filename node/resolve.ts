@@ -1,5 +1,7 @@
 // What users call things by: a node's name or id prefix; a pid, `pid@node` or a process's name.
 
+import { entryId } from '../chain/index.ts'
+import type { Chain, EntryRef } from '../chain/index.ts'
 import { WeaverError } from '../core/index.ts'
 import type { NodeId } from '../core/index.ts'
 import type { Mesh } from '../mesh/index.ts'
@@ -10,6 +12,15 @@ import type { ProcessTable } from './process-table.ts'
 export interface ProcessPlace {
   readonly node: NodeId
   readonly row: ProcessRow
+}
+
+/** What a lane is called where an entry of it is to be found again by that: an older key has no name of its own. */
+export function laneName(mesh: Mesh, lane: NodeId): string {
+  const name = mesh.nameOf(lane)
+  const isTaken =
+    lane !== mesh.nodeId &&
+    mesh.members().some((each) => each.name === name && each.nodeId !== lane)
+  return isTaken ? lane.slice(0, 20) : name
 }
 
 /** @throws WeaverError `NODE_NOT_FOUND` or whatever the mesh says of an ambiguous prefix */
@@ -23,6 +34,28 @@ export function resolveNode(mesh: Mesh, text: string): NodeId {
     `Cannot find node '${text.slice(0, 64)}': members are ${names.slice(0, 20).join(', ')}`,
     { detail: { hint: 'weaver mesh peers shows all members' } }
   )
+}
+
+/**
+ * An entry by `HEIGHT.INDEX@NODE`, the node by its name, its id or a prefix of that, members of before included.
+ * @throws WeaverError `CHAIN_ENTRY_INVALID`, `NODE_NOT_FOUND`
+ */
+export function resolveEntry(
+  { mesh, chain }: { readonly mesh: Mesh; readonly chain: Chain },
+  text: string
+): EntryRef {
+  const [, place, node] = /^([1-9]\d{0,15}\.(?:0|[1-9]\d{0,3}))@(.+)$/.exec(text) ?? []
+  if (place === undefined || node === undefined) {
+    throw new WeaverError(
+      'CHAIN_ENTRY_INVALID',
+      `Cannot read '${text.slice(0, 96)}' as an entry: write HEIGHT.INDEX@NODE`,
+      { detail: { hint: 'for example 10.0@server; weaver chain log shows both' } }
+    )
+  }
+  // The lane of a member that has left, or of an older key, is still held under its id.
+  const held = chain.status().filter(({ lane }) => node.length >= 12 && lane.startsWith(node))
+  const [only] = held.length === 1 ? held : []
+  return entryId(`${place}@${only?.lane ?? resolveNode(mesh, node)}`)
 }
 
 /** @throws WeaverError `PROCESS_NOT_LISTED`, `PROCESS_AMBIGUOUS`, `NODE_NOT_FOUND` */

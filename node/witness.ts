@@ -49,6 +49,8 @@ export class Witness {
   readonly #sizes = new Map<NodeId, number>()
   /** The last head of each peer and lane that was compared: most come again and again. */
   readonly #compared = new Map<string, string>()
+  /** By how much the clock of each peer was ahead of ours when it cosigned last; negative for behind. */
+  readonly #clocks = new Map<NodeId, number>()
   readonly #work = new Set<Promise<void>>()
   readonly #unsubscribe: readonly (() => void)[]
   #waiting: Promise<void> | null = null
@@ -71,6 +73,14 @@ export class Witness {
   /** Its lane is not believed: it is given no new work. */
   isQuarantined(node: NodeId): boolean {
     return node !== this.#deps.self && !this.#deps.chain.isBelieved(node)
+  }
+
+  /**
+   * By how much the clock of a peer is ahead of this node's, negative for behind; null as long as it has not
+   * cosigned anything. Good to a second or two: a cosignature says the second in which it was made.
+   */
+  clockOffsetMs(node: NodeId): number | null {
+    return this.#clocks.get(node) ?? null
   }
 
   /** A peer has come: it gets what it may have missed, and is asked for what it did not sign yet. */
@@ -204,7 +214,9 @@ export class Witness {
         const reply = await rpc.call(peer, SERVICE, 'cosign', body, { timeoutMs })
         const answer = answerSchema.parse(reply)
         if (answer.status === 200) {
-          if (await chain.proofs.addCosignature(peer, answer)) this.#noteSize(peer, answer.text)
+          if (!(await chain.proofs.addCosignature(peer, answer))) return
+          this.#noteSize(peer, answer.text)
+          this.#noteClock(peer, answer.line.signature)
           return
         }
         if (answer.status !== 409) {
@@ -216,6 +228,13 @@ export class Witness {
     } catch (error) {
       log.debug('Cannot have a checkpoint cosigned', { peer, error: String(error) }) // The next round may.
     }
+  }
+
+  /** Signed by the peer, just now: its clock, in seconds, stands in front of the signature. */
+  #noteClock(peer: NodeId, signature: Uint8Array): void {
+    const view = new DataView(signature.buffer, signature.byteOffset, signature.byteLength)
+    const theirs = Number(view.getBigUint64(0)) * 1000
+    this.#clocks.set(peer, theirs - this.#deps.clock.wall())
   }
 
   #noteSize(peer: NodeId, text: string): void {

@@ -1,5 +1,5 @@
 import type { ChainEntry, ChainLane } from '../../node/api/index.ts'
-import type { Runner } from '../command.ts'
+import type { Context, Runner } from '../command.ts'
 import { EXIT, usageError } from '../errors.ts'
 import { pairs } from '../output.ts'
 import type { Column } from '../output.ts'
@@ -14,8 +14,12 @@ const LANE_COLUMNS: readonly Column<ChainLane>[] = [
   { title: 'ENTRIES', text: ({ entries }) => String(entries), isRight: true },
   {
     title: 'CLOCK',
-    text: ({ clockAheadMs }) => (clockAheadMs === 0 ? 'ok' : `${durationText(clockAheadMs)} ahead`),
-    colour: ({ clockAheadMs }) => (clockAheadMs === 0 ? null : 'yellow')
+    text: ({ clockAheadMs, clockBehindMs }) => {
+      if (clockBehindMs > 0) return `${durationText(clockBehindMs)} behind`
+      return clockAheadMs === 0 ? 'ok' : `${durationText(clockAheadMs)} ahead`
+    },
+    colour: ({ clockAheadMs, clockBehindMs }) =>
+      clockAheadMs + clockBehindMs === 0 ? null : 'yellow'
   },
   {
     title: 'CHECKPOINT',
@@ -51,7 +55,8 @@ export const log: Runner = async ({ client, output }, args) => {
     until: await timeOf('until', args.text('until')),
     follow: args.flag('follow')
   })
-  for await (const { item } of entries) await output.item(item, lineText)
+  const names = output.isJson ? new Map<string, string>() : await namesOf(client)
+  for await (const { item } of entries) await output.item(item, (entry) => lineText(entry, names))
   return EXIT.done
 }
 
@@ -84,27 +89,23 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   d: 86_400_000
 }
 
-function lineText({
-  time,
-  node,
-  height,
-  index,
-  kind,
-  actor,
-  subject,
-  payload
-}: ChainEntry): string {
+/** Nodes by what people call them: an auditor reads `node:laptop`, a file says the key. */
+async function namesOf(client: Context['client']): Promise<ReadonlyMap<string, string>> {
+  const { lanes } = await client.chainStatus()
+  return new Map(lanes.map(({ node, nodeId }) => [`node:${nodeId}`, `node:${node}`]))
+}
+
+function lineText(entry: ChainEntry, names: ReadonlyMap<string, string>): string {
+  const { time, node, lane, height, index, kind, payload, redactedBy } = entry
+  // Shown where it says more than the lane does.
+  const actor = entry.actor === `node:${lane}` ? '' : `${names.get(entry.actor) ?? entry.actor} -> `
+  const subject = names.get(entry.subject) ?? entry.subject
   return (
-    `${paint(timeText(time), 'dim')}  ${node} ${height}.${index}  ${kind}  ${actorOf(actor)}${subject}` +
+    `${paint(timeText(time), 'dim')}  ${height}.${index}@${node}  ${kind}  ${actor}${subject}` +
+    (redactedBy === null ? '' : paint(`  payload redacted by ${redactedBy}`, 'yellow')) +
     (payload === null ? '' : paint(`  ${JSON.stringify(payload)}`, 'dim'))
   )
 }
-
-/** Shown where it says more than the lane does. */
-function actorOf(actor: string): string {
-  return actor.startsWith('node:') ? '' : `${actor} -> `
-}
-
 export const show: Runner = async ({ client, output }, args) => {
   await output.document(await client.chainEntry(args.words[0] ?? ''), entryText)
   return EXIT.done

@@ -46,7 +46,7 @@ export const chainGroup: Group = {
       usage: 'ENTRY',
       words: { min: 1, max: 1 },
       options: { reason: { value: 'TEXT', help: 'Why; it goes on record' } },
-      examples: ['weaver chain redact 7.0@12D3KooW... --reason privacy'],
+      examples: ['weaver chain redact 7.0@server --reason privacy'],
       load: async () => (await import('../actions/chain-upkeep.ts')).redact
     },
     log: {
@@ -80,7 +80,7 @@ export const chainGroup: Group = {
         output: { short: 'o', value: 'FILE', help: 'Where to write it; - for stdout' },
         'no-payload': { help: 'Leave the payload out: only its hash is shown' }
       },
-      examples: ['weaver chain prove 7.0@12D3KooW... -o proof.json'],
+      examples: ['weaver chain prove 7.0@server -o proof.json'],
       load: async () => (await import('../actions/proof.ts')).prove
     },
     export: {
@@ -100,7 +100,7 @@ export const chainGroup: Group = {
       summary: 'Show one entry',
       usage: 'ENTRY',
       words: { min: 1, max: 1 },
-      examples: ['weaver chain show 7.0@12D3KooW...'],
+      examples: ['weaver chain show 7.0@server'],
       load: async () => (await import('../actions/chain.ts')).show
     }
   }

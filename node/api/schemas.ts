@@ -333,6 +333,7 @@ export const chainStatus: z.ZodType<api.ChainStatus> = z
         entries: count,
         head: z.string(),
         clockAheadMs: count,
+        clockBehindMs: count,
         checkpoint: z
           .object({ size: count, root: z.string(), witnesses: z.array(z.string()) })
           .nullable(),

@@ -374,8 +374,10 @@ export interface ChainLane {
   readonly entries: number
   /** The hash of the newest block, hexadecimal. */
   readonly head: string
-  /** Milliseconds that the newest entry is ahead of this node's clock; 0 within the usual tolerance. */
+  /** Milliseconds that its newest entry, or its clock, is ahead of this node's clock; 0 within the usual tolerance. */
   readonly clockAheadMs: number
+  /** Milliseconds that the node's clock was behind this one's when it cosigned last; 0 within the tolerance. */
+  readonly clockBehindMs: number
   readonly checkpoint: Checkpoint | null
   readonly state: LaneState
   /** The key that goes on where this lane has ended. */

@@ -23,8 +23,13 @@ export async function proofOf(
 ): Promise<ChainProof> {
   const options = { ...bundleOptions(mesh), withPayload }
   const entry = await chain.entry(id)
+  if (entry === null) {
+    throw new WeaverError('CHAIN_ENTRY_NOT_FOUND', `Cannot find chain entry ${id}`, {
+      detail: { hint: 'weaver chain log shows entries with their ids' }
+    })
+  }
   const latest = chain.proofs.latest(self)?.size ?? 0
-  if (entry?.lane === self && entry.height > latest) {
+  if (entry.lane === self && entry.height > latest) {
     try {
       await witness.checkpointNow()
     } catch (error) {

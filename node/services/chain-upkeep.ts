@@ -1,6 +1,6 @@
 // Redaction, repair, and verification with progress.
 
-import { entryId, REDACTED_KIND, redactionSubject } from '../../chain/index.ts'
+import { REDACTED_KIND, redactionSubject } from '../../chain/index.ts'
 import type { Problem, VerifyProgress, VerifyReport } from '../../chain/index.ts'
 import { WeaverError } from '../../core/index.ts'
 import type { Mesh } from '../../mesh/index.ts'
@@ -15,7 +15,7 @@ import type {
 } from '../api/index.ts'
 import { repairSource } from '../chain-repair.ts'
 import { Feed } from '../feed.ts'
-import { resolveNode } from '../resolve.ts'
+import { resolveEntry, resolveNode } from '../resolve.ts'
 import type { Rooms } from '../rooms.ts'
 import type { Streamed, StreamOptions } from '../service.ts'
 
@@ -80,10 +80,11 @@ function problemView(mesh: Mesh, problem: Problem): ChainProblem {
  * @throws RedactionDeniedError `CHAIN_REDACTION_DENIED`; WeaverError `CHAIN_ENTRY_NOT_FOUND`, `CHAIN_REDACTED_TWICE`
  */
 export async function redact(
-  { chain, gate }: Rooms,
+  rooms: Rooms,
   request: ChainRedactionRequest
 ): Promise<ChainRedaction> {
-  const target = entryId(request.entry)
+  const { chain, gate } = rooms
+  const target = resolveEntry(rooms, request.entry)
   chain.upkeep.checkMayRedact(target.lane)
   if ((await chain.entry(target.id)) === null) {
     throw new WeaverError('CHAIN_ENTRY_NOT_FOUND', `Cannot find chain entry ${target.id}`, {

@@ -1,9 +1,11 @@
 import { entryId } from '../../chain/index.ts'
 import type { LogEntry } from '../../chain/index.ts'
 import { toHex, unixMillis, WeaverError } from '../../core/index.ts'
+import type { NodeId } from '../../core/index.ts'
 import type { Mesh } from '../../mesh/index.ts'
-import type { ChainEntry, ChainLogQuery, Json } from '../api/index.ts'
-import { resolveNode, resolveProcess } from '../resolve.ts'
+import type { ChainEntry, ChainLane, ChainLogQuery, Json } from '../api/index.ts'
+import { CLOCK_TOLERANCE_MS } from '../limits.ts'
+import { laneName, resolveEntry, resolveNode, resolveProcess } from '../resolve.ts'
 import type { Rooms } from '../rooms.ts'
 import type { KernelService, Streamed, StreamOptions } from '../service.ts'
 import { checkpointView, exportStream, proofOf } from './chain-proofs.ts'
@@ -37,7 +39,7 @@ export function chainOperations(rooms: Rooms): ChainOperations {
           height,
           entries,
           head: head === null ? '' : toHex(head),
-          clockAheadMs,
+          ...clockOf(rooms, lane, clockAheadMs),
           checkpoint: checkpointView(mesh, checkpoint),
           state,
           heir
@@ -50,10 +52,12 @@ export function chainOperations(rooms: Rooms): ChainOperations {
     redactEntry: (request) => redact(rooms, request),
     repairChain: (lane, signal) => repair(rooms, lane, signal),
     chainLog: async (query, options) => logStream(rooms, query, options),
-    chainProof: (entry, { payload }) => proofOf(rooms, entry, payload),
+    chainProof: async (entry, { payload }) => {
+      return proofOf(rooms, resolveEntry(rooms, entry).id, payload)
+    },
     exportChain: async (lane, options) => exportStream(rooms, lane, options),
     chainEntry: async (text) => {
-      const entry = await chain.entry(text)
+      const entry = await chain.entry(resolveEntry(rooms, text).id)
       if (entry !== null) return entryView(rooms, entry)
       throw new WeaverError(
         'CHAIN_ENTRY_NOT_FOUND',
@@ -63,6 +67,20 @@ export function chainOperations(rooms: Rooms): ChainOperations {
         }
       )
     }
+  }
+}
+
+/** What its entries and its cosignatures say of the clock of a lane's node; 0 within the tolerance. */
+function clockOf(
+  { witness }: Rooms,
+  lane: NodeId,
+  entriesAheadMs: number
+): Pick<ChainLane, 'clockAheadMs' | 'clockBehindMs'> {
+  const offset = witness.clockOffsetMs(lane) ?? 0
+  const isOff = Math.abs(offset) > CLOCK_TOLERANCE_MS
+  return {
+    clockAheadMs: Math.max(entriesAheadMs, isOff ? offset : 0),
+    clockBehindMs: isOff ? Math.max(0, -offset) : 0
   }
 }
 
@@ -132,7 +150,7 @@ function isAfter(entry: LogEntry, seen: LogEntry): boolean {
 
 function entryView({ mesh, chain }: Rooms, entry: LogEntry): ChainEntry {
   return {
-    node: mesh.nameOf(entry.lane),
+    node: laneName(mesh, entry.lane),
     lane: entry.lane,
     height: entry.height,
     index: entry.index,

@@ -84,7 +84,11 @@ function entry({ id, time, kind, actor, subject, payload }) {
       ['Actor', actor],
       ['Subject', subject]
     ]),
-    element('pre', '', payload === null ? 'Payload redacted or left out; its hash stands.' : pretty(payload))
+    element(
+      'pre',
+      '',
+      payload === null ? 'Payload redacted or left out; its hash stands.' : pretty(payload)
+    )
   )
   return box
 }

@@ -441,7 +441,7 @@ export class FakeKernelService extends FakeBlobs implements KernelService {
   chainStatus(): ChainStatus {
     this.#called('chainStatus')
     const lane = { node: 'laptop', nodeId: NODE_ID, height: 7, entries: 12, head: 'ef'.repeat(32) }
-    const clock = { clockAheadMs: 0 }
+    const clock = { clockAheadMs: 0, clockBehindMs: 0 }
     return {
       mesh: STATUS.mesh.id,
       lanes: [{ ...lane, ...clock, checkpoint: null, state: 'ok', heir: null }]
