@@ -6,7 +6,7 @@
 //   A2. What a process left behind has ended before the next one starts.
 
 import { millis, WeaverError } from '../core/index.ts'
-import type { Clock, Logger, Millis, Pid, Prng, UnixMillis } from '../core/index.ts'
+import type { Clock, Logger, Millis, Pid, Prng, Sandbox, UnixMillis } from '../core/index.ts'
 import { newAgentState, stepAgent } from './life.ts'
 import type { AgentEffect, AgentInput, AgentPhase, AgentState, Intention } from './life.ts'
 import { AGENT_STOP_GRACE_MS, JITTER_STEPS } from './limits.ts'
@@ -22,6 +22,7 @@ export interface AgentView {
   readonly runtime: string
   readonly restart: RestartRule
   readonly command: readonly string[]
+  readonly sandbox: Sandbox
   readonly state: AgentViewState
   /** Of the present process, or the last one. */
   readonly osPid: number | null
@@ -54,6 +55,7 @@ export interface AgentOptions {
   readonly runtime: string
   readonly restart: RestartRule
   readonly requester: string
+  readonly sandbox: Sandbox
   readonly plan: LaunchPlan
 }
 
@@ -101,13 +103,14 @@ export class Agent {
 
   view(): AgentView {
     const { phase } = this.#state
-    const { pid, name, runtime, restart, plan } = this.#options
+    const { pid, name, runtime, restart, plan, sandbox } = this.#options
     return {
       pid,
       name,
       runtime,
       restart,
       command: plan.command,
+      sandbox,
       state: phase.kind === 'waiting' ? 'starting' : phase.kind,
       osPid: this.#osPid,
       startedAt: this.#startedAt,
@@ -193,11 +196,21 @@ export class Agent {
   /** One process from its permission to its end (A1). */
   async #run(): Promise<void> {
     const { clock, gate, log, processes } = this.#deps
-    const { pid, name, runtime, requester, plan } = this.#options
+    const { pid, name, runtime, requester, plan, sandbox } = this.#options
     const { restarts } = this.#state
     try {
-      await gate.authorizeSpawn({ requester, pid, name, runtime, command: plan.command, restarts })
-      this.#process = await processes.spawn({ ...plan, pid, io: null })
+      const { command, cwd } = plan
+      await gate.authorizeSpawn({
+        requester,
+        pid,
+        name,
+        runtime,
+        command,
+        cwd,
+        sandbox,
+        restarts
+      })
+      this.#process = await processes.spawn({ ...plan, pid, io: null, sandbox })
     } catch (error) {
       this.#startFailed(error)
       return

@@ -6,7 +6,7 @@
 //   S2. After `stop()` no process runs and none will be started.
 
 import { checkedName } from '../core/index.ts'
-import type { Clock, Logger, Prng } from '../core/index.ts'
+import type { Clock, Logger, Prng, Sandbox } from '../core/index.ts'
 import { Agent } from './agent.ts'
 import type { AgentEvent, AgentView } from './agent.ts'
 import { customRuntime } from './custom-runtime.ts'
@@ -45,6 +45,7 @@ export interface AgentSpec {
   /** Null: the process host's default. */
   readonly cwd: string | null
   readonly restart: RestartRule
+  readonly sandbox: Sandbox
   /** Who asks, as the chain names actors. Also answers for restarts by rule. */
   readonly requester: string
 }
@@ -107,6 +108,7 @@ class AgentTable implements Agents {
         name,
         runtime: runtime.name,
         restart: spec.restart,
+        sandbox: spec.sandbox,
         requester: spec.requester,
         plan
       })

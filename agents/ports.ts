@@ -1,6 +1,6 @@
 // What agents/ needs from outside. node/ plugs in node/processes, the scheduler's pids and the gate.
 
-import type { FrameChannel, Millis, Pid } from '../core/index.ts'
+import type { FrameChannel, Millis, Pid, Sandbox } from '../core/index.ts'
 
 /** How a process ended: one of the two is null. */
 export interface ExitStatus {
@@ -22,6 +22,12 @@ export interface SpawnRequest {
   readonly env: Readonly<Record<string, string>>
   /** Null: the host's default folder. */
   readonly cwd: string | null
+  /** True: `cwd` was made for this process alone, and is its own inside. */
+  readonly isOwnFolder?: boolean
+  /** How it is confined. Never less than this: where it cannot be had, nothing starts. */
+  readonly sandbox: Sandbox
+  /** GPUs that it was given; without, it sees none when it is contained. */
+  readonly gpus?: readonly { readonly vendor: string; readonly vendorIndex: number }[]
   /** Null: no input, and output goes to the process's spool. */
   readonly io: FrameChannel | null
   /** Makes a filter for each of its output streams; absent: they pass as they are. */
@@ -49,7 +55,8 @@ export interface RunningProcess {
  *
  * Nothing is durable and nothing is retried. Calls may overlap. A start that fails leaves nothing behind
  * and throws `PROCESS_NOT_FOUND`, `PROCESS_NOT_EXECUTABLE`, `PROCESS_BAD_DIRECTORY`,
- * `PROCESS_ARGUMENTS_TOO_LONG` (all: never) or `PROCESS_TOO_MANY` (later).
+ * `PROCESS_ARGUMENTS_TOO_LONG` (all: never), `PROCESS_TOO_MANY` (later), or, where it cannot be confined as
+ * asked, `CONTAINMENT_MISSING`, `CONTAINMENT_LIMIT_MISSING` (elsewhere) or `CONTAINMENT_GRANT_REFUSED` (never).
  */
 export interface ProcessHost {
   spawn(request: SpawnRequest): Promise<RunningProcess>
@@ -72,6 +79,8 @@ export interface AgentSpawnAsk {
   readonly name: string
   readonly runtime: string
   readonly command: readonly string[]
+  readonly cwd: string | null
+  readonly sandbox: Sandbox
   /** How often this agent has been started before. */
   readonly restarts: number
 }

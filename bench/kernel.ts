@@ -1,6 +1,7 @@
 // Benches of the kernel as a user meets it: the command, the start, what it costs while idle, and one task
 // on its way to another machine and back.
 
+import { containedSpec } from '../test/doubles/sandboxes.ts'
 import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -298,6 +299,7 @@ function delegating(client: ControlClient): Delegating {
       cwd: null,
       gpu: null,
       labels: {},
+      sandbox: containedSpec,
       node: 'server',
       timeoutMs: null
     })

@@ -1,16 +1,29 @@
 import type { AgentGate } from '../agents/index.ts'
-import { nodeId, WeaverError } from '../core/index.ts'
+import { formatGrant, nodeId, WeaverError } from '../core/index.ts'
 import type { Gate, Principal } from '../governance/index.ts'
 
 /** The agents' port over the one gate. An agent that is restarted by rule asks again, for whoever spawned it. */
 export function agentGate(gate: Gate): AgentGate {
   return {
-    authorizeSpawn: async ({ requester, pid, name, runtime, command, restarts }) => {
+    authorizeSpawn: async ({ requester, pid, name, runtime, command, cwd, restarts, sandbox }) => {
+      const principal = principalOf(requester)
+      const resource = `agent:${name}`
+      const { containment, grants, limits } = sandbox
       await gate.authorize({
-        principal: principalOf(requester),
+        principal,
         action: 'agent.spawn',
-        resource: `agent:${name}`,
-        context: { argv: [...command], cwd: null, envNames: [], pid, runtime, restarts }
+        resource,
+        context: {
+          argv: [...command],
+          cwd,
+          envNames: [],
+          pid,
+          runtime,
+          restarts,
+          containment,
+          grants: grants.map(formatGrant),
+          limits: { ...limits }
+        }
       })
     }
   }

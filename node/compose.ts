@@ -2,7 +2,7 @@
 // bottom in the order in which things are opened; what is open is closed in reverse, also when the next
 // step fails.
 
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import process from 'node:process'
 import { parseBytes, signerFromSeed, toHex, utf8, WeaverError } from '../core/index.ts'
 import type { KeyValueStore, Logger } from '../core/index.ts'
@@ -29,6 +29,8 @@ import type { Home, HomeKey } from './home.ts'
 import { HttpServer } from './http/index.ts'
 import { secretFiles, Secrets } from './secrets.ts'
 import { handOver } from './key-rotation.ts'
+import { missing, openContainment } from './containment/index.ts'
+import type { OpenContainment } from './containment/index.ts'
 import { createKernel } from './kernel.ts'
 import type { Kernel } from './kernel.ts'
 import { kernelService } from './kernel-service.ts'
@@ -195,7 +197,8 @@ async function openKernel(
   const listen = await withRememberedPorts(store, config.listen)
 
   const samples = new Map<number, Sample>()
-  const processes = processHost(parts, incarnation.bootId, samples)
+  const containment = await containmentOf(parts, incarnation.bootId)
+  const processes = processHost(parts, { bootId: incarnation.bootId, samples, containment })
   const reaped = await processes.start()
   opened.add(() => processes.stop(STOP_GRACE_MS))
   await clearTaskFolders(paths.work)
@@ -207,6 +210,7 @@ async function openKernel(
   parts.logFile.redactBy((text) => secrets.redacted(text))
   const checker = threadedChecker({ clock })
   opened.add(() => checker.stop())
+  const folderDeps = { processes, log, streamMeter }
   const build = async ({ seed, signer }: HomeKey): Promise<Kernel> =>
     createKernel(
       {
@@ -224,8 +228,8 @@ async function openKernel(
           { listen, mdns: config.mdns }
         ),
         pids: createPids({ store }),
-        agentProcesses: processes,
-        taskProcesses: withTaskFolders({ processes, log, streamMeter }, { directory: paths.work }),
+        agentProcesses: withTaskFolders(folderDeps, { directory: paths.work, isKept: true }),
+        taskProcesses: withTaskFolders(folderDeps, { directory: paths.work, isKept: false }),
         outputs: processes.spool,
         sandbox: createSandbox(
           { clock, log },
@@ -233,6 +237,7 @@ async function openKernel(
         ),
         secrets,
         policy: (facts) => enginePolicy(parts, facts),
+        missingContainment: () => missing(containment.detected),
         streamMeter,
         machineLoad: machineLoadMeter({ clock }),
         samples: () => samples,
@@ -243,6 +248,7 @@ async function openKernel(
         labels: config.labels,
         peers: config.peers,
         resources,
+        containment: containment.detected.name,
         version: VERSION,
         home: paths.home,
         incarnation,
@@ -281,10 +287,42 @@ async function currentKey(
   return next
 }
 
+async function containmentOf({ home, log }: Parts, boot: string): Promise<OpenContainment> {
+  const { paths } = home
+  mkdirSync(paths.run, { recursive: true, mode: 0o700 })
+  const opened = await openContainment(
+    { clock: systemClock, log: log.child({ room: 'containment' }), egress: null },
+    {
+      home: home.id,
+      boot,
+      runDirectory: paths.run,
+      closedPaths: [paths.home],
+      environment: process.env,
+      platform: process.platform,
+      arch: process.arch
+    }
+  )
+  const { detected } = opened
+  if (detected.name === null) {
+    log.warn('No process can be contained on this machine', {
+      why: detected.why,
+      fix: detected.fix
+    })
+  }
+  return opened
+}
+
 function processHost(
   { home, log }: Parts,
-  bootId: string,
-  samples: Map<number, Sample>
+  {
+    bootId,
+    samples,
+    containment
+  }: {
+    readonly bootId: string
+    readonly samples: Map<number, Sample>
+    readonly containment: OpenContainment
+  }
 ): RealProcessHost {
   const { paths } = home
   const onSamples = (taken: readonly ProcessSample[]): void => {
@@ -292,7 +330,13 @@ function processHost(
     for (const { pid, ...sample } of taken) samples.set(pid, sample)
   }
   return new RealProcessHost(
-    { os: systemProcesses, clock: systemClock, log: log.child({ room: 'processes' }), onSamples },
+    {
+      os: systemProcesses,
+      clock: systemClock,
+      log: log.child({ room: 'processes' }),
+      containment,
+      onSamples
+    },
     {
       runDirectory: paths.run,
       spoolDirectory: paths.spool,

@@ -58,6 +58,7 @@ import { toolCaller, toolsService } from './remote/tools.ts'
 import type { KernelOptions, Rooms } from './rooms.ts'
 import type { Secrets } from './secrets.ts'
 import type { StreamMeter } from './stream-garbage.ts'
+import { spawnGate } from './spawn-gate.ts'
 import { Witness } from './witness.ts'
 import { authorizeJoin } from './services/mesh.ts'
 
@@ -81,6 +82,8 @@ export interface KernelDeps {
   readonly taskProcesses: ProcessHost
   readonly outputs: OutputStore
   readonly sandbox: Sandbox
+  /** Why this machine cannot contain a process, and what to do. */
+  readonly missingContainment: () => WeaverError
   readonly secrets: Secrets
   /** Decides every act. Absent: the plain rules that owner and members live by. */
   readonly policy?: (facts: PolicyFacts) => Policy
@@ -129,7 +132,7 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
   const redacted = (text: string): string => secrets.redacted(text)
   const ledger = nodeLedger({ chain, self, onFailed: failed.resolve, redacted })
   const policy = deps.policy?.(policyFacts(() => rooms)) ?? ownerAndMembers
-  const gate = createGate({ ledger, policy })
+  const gate = spawnGate(createGate({ ledger, policy }))
   const events = new Feed<KernelEvent>(options.incarnation.bootId, EVENTS_KEPT_MAX)
   const pulses = new PulseBook()
 
@@ -176,7 +179,8 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
   const ports = { network, outputs }
   const records = { chain, ledger, gate, events, recorder, sync, witness }
   const meshed = { mesh, directory, pulses, table, remoteAgents: remoteAgents(rpc) }
-  const work = { origin, executor, agents, sandbox, callTool, secrets, blobs }
+  const confined = { sandbox, missingContainment: deps.missingContainment }
+  const work = { origin, executor, agents, callTool, secrets, blobs, ...confined }
   const rooms: Rooms = { ...parts, ...ports, ...records, ...meshed, ...work }
   serveMembers(rooms)
   connectRooms(rooms)
@@ -446,6 +450,7 @@ async function startKernel(rooms: Rooms, start: KernelStart): Promise<void> {
         name: options.name,
         labels,
         gpus: resources.gpus.map((gpu) => ({ ...gpu })),
+        containment: options.containment ?? 'none',
         reaped: [...start.reaped]
       }
     }
@@ -470,6 +475,7 @@ async function startKernel(rooms: Rooms, start: KernelStart): Promise<void> {
     cpus: resources.cpus,
     memoryBytes: resources.memoryBytes,
     labels,
+    containment: options.containment,
     gpus: resources.gpus.map((gpu) => ({ ...gpu })),
     startedAt: clock.wall()
   })

@@ -8,6 +8,7 @@ import { enableCompileCache } from 'node:module'
 import { Socket } from 'node:net'
 import process from 'node:process'
 import { WeaverError } from '../core/index.ts'
+import { closeInherited } from './inherited-files.ts'
 
 const READY_FD = 3
 const LIFELINE_FD = 4
@@ -17,6 +18,7 @@ const INVITE_BYTES_MAX = 64 * 1024
 enableCompileCache()
 
 async function main(): Promise<void> {
+  closeInherited(LIFELINE_FD)
   const stop = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort(signal))
   process.on('SIGHUP', () => undefined) // The terminal of whoever started it may go; the kernel stays.

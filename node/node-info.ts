@@ -13,6 +13,8 @@ export interface NodeInfo {
   readonly memoryBytes: number
   readonly gpus: readonly GpuDevice[]
   readonly labels: Labels
+  /** What confines processes there; null: nothing does. */
+  readonly containment: string | null
   readonly startedAt: number
 }
 
@@ -33,6 +35,8 @@ const infoSchema: z.ZodType<NodeInfo> = z.object({
     )
     .max(64),
   labels: z.record(z.string().max(63), z.string().max(63)),
+  // A version that could not contain says nothing of it.
+  containment: z.string().max(64).nullable().default(null),
   startedAt: z.int().min(0)
 })
 

@@ -30,7 +30,8 @@ const SILENT: Omit<Candidate, 'nodeId' | 'name'> = {
   isReachable: false,
   labels: {},
   cpus: 1,
-  cpuLoad: 0
+  cpuLoad: 0,
+  canContain: false
 }
 
 export class Directory implements PeerDirectory {
@@ -88,7 +89,8 @@ export class Directory implements PeerDirectory {
       isReachable: this.#deps.isReachable(node),
       labels: info.labels,
       cpus: info.cpus,
-      cpuLoad: pulse.cpuLoad
+      cpuLoad: pulse.cpuLoad,
+      canContain: info.containment !== null
     }
   }
 }

@@ -20,7 +20,11 @@ export interface StoredRow {
   readonly containment: string
   readonly task: string | null
   /** What an agent was told to run, and by which rule it is restarted; null for other processes. */
-  readonly agent: { readonly command: readonly string[]; readonly restart: string } | null
+  readonly agent: {
+    readonly command: readonly string[]
+    readonly restart: string
+    readonly grants: readonly string[]
+  } | null
 }
 
 const text = z.string().max(256)
@@ -37,7 +41,13 @@ const rowSchema: z.ZodType<StoredRow> = z.object({
   exit: z.object({ code: z.int().nullable(), signal: text.nullable() }).nullable(),
   containment: text,
   task: text.nullable(),
-  agent: z.object({ command: z.array(z.string().max(4096)).max(256), restart: text }).nullable()
+  agent: z
+    .object({
+      command: z.array(z.string().max(4096)).max(256),
+      restart: text,
+      grants: z.array(z.string().max(8300)).max(128).default([])
+    })
+    .nullable()
 })
 
 export function rowJson(row: StoredRow): Json {

@@ -5,7 +5,7 @@ import { basename } from 'node:path'
 import type { AgentEvent, AgentView } from '../agents/index.ts'
 import type { EntryDraft } from '../chain/index.ts'
 import type { Clock, Logger, NodeId } from '../core/index.ts'
-import { unreachable } from '../core/index.ts'
+import { formatGrant, unreachable } from '../core/index.ts'
 import type { PeerView } from '../mesh/index.ts'
 import type { ExecutorEvent, OriginEvent, TaskResult } from '../scheduler/index.ts'
 import type { Json, KernelEvent } from './api/index.ts'
@@ -26,9 +26,6 @@ export interface RecorderDeps {
   readonly redacted: (text: string) => string
 }
 
-/** Commands and agents run as plain processes of this user; the process table says so plainly. */
-const NO_CONTAINMENT = 'none'
-
 export class Recorder {
   readonly #deps: RecorderDeps
   readonly #peerStates = new Map<NodeId, string>()
@@ -44,7 +41,15 @@ export class Recorder {
     this.#deps.table.set(agentRow(agent))
     const gpid = this.#gpid(agent.pid)
     if (kind === 'started') {
-      const payload = { kind: 'agent', name: agent.name, argv: [...agent.command] }
+      const { containment, grants, limits } = agent.sandbox
+      const payload = {
+        kind: 'agent',
+        name: agent.name,
+        argv: [...agent.command],
+        containment,
+        grants: grants.map(formatGrant),
+        limits: { ...limits }
+      }
       this.#record({ kind: 'process.started', subject: `process:${gpid}`, payload })
     } else if (kind === 'ended') {
       const payload = {
@@ -70,7 +75,7 @@ export class Recorder {
     switch (event.kind) {
       case 'starting': {
         const name = basename(event.command[0] ?? 'task').slice(0, 63)
-        table.set({ ...newTaskRow(event.pid, name, event.taskId), startedAt: clock.wall() })
+        table.set({ ...newTaskRow(event, name), startedAt: clock.wall() })
         return
       }
       case 'running':
@@ -147,13 +152,20 @@ function agentRow(agent: AgentView): StoredRow {
     startedAt: agent.startedAt,
     restarts: agent.restarts,
     exit: agent.exit === null ? null : { ...agent.exit },
-    containment: NO_CONTAINMENT,
+    containment: agent.sandbox.containment,
     task: null,
-    agent: { command: agent.command, restart: agent.restart }
+    agent: {
+      command: agent.command,
+      restart: agent.restart,
+      grants: agent.sandbox.grants.map(formatGrant)
+    }
   }
 }
 
-function newTaskRow(pid: number, name: string, task: string): Omit<StoredRow, 'startedAt'> {
+function newTaskRow(
+  { pid, taskId, containment }: Extract<ExecutorEvent, { readonly kind: 'starting' }>,
+  name: string
+): Omit<StoredRow, 'startedAt'> {
   return {
     pid,
     name,
@@ -163,8 +175,8 @@ function newTaskRow(pid: number, name: string, task: string): Omit<StoredRow, 's
     parent: null,
     restarts: 0,
     exit: null,
-    containment: NO_CONTAINMENT,
-    task,
+    containment,
+    task: taskId,
     agent: null
   }
 }

@@ -1,6 +1,6 @@
 import type { Agents } from '../agents/index.ts'
 import type { Chain } from '../chain/index.ts'
-import type { Clock, Logger, Millis, NodeId, Signer } from '../core/index.ts'
+import type { Clock, Logger, Millis, NodeId, Signer, WeaverError } from '../core/index.ts'
 import type { Gate } from '../governance/index.ts'
 import type { Blobs, Mesh, Network } from '../mesh/index.ts'
 import type { Sandbox } from '../sandbox-wasm/index.ts'
@@ -35,6 +35,8 @@ export interface KernelOptions {
   /** Where members may always be tried, from the configuration. */
   readonly peers?: readonly string[]
   readonly resources: OwnResources
+  /** What confines processes on this machine; null: nothing does. */
+  readonly containment: string | null
   readonly version: string
   readonly home: string
   /** Which start of this home this is, and a random name for this run. */
@@ -67,6 +69,8 @@ export interface Rooms {
   readonly agents: Agents
   readonly remoteAgents: RemoteAgents
   readonly sandbox: Sandbox
+  /** Why this machine cannot contain a process, and what to do. */
+  readonly missingContainment: () => WeaverError
   readonly secrets: Secrets
   readonly callTool: ToolCaller
   readonly outputs: OutputStore

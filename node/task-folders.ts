@@ -1,4 +1,5 @@
-// A fresh folder for each task that names none: it starts empty, and is gone when the task is over.
+// A fresh folder for each process that names none: it starts empty. A task's is gone when the task is over;
+// an agent's stays for its next start, until the kernel ends.
 
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -16,21 +17,26 @@ export interface TaskFoldersDeps {
 /** The same host, with `cwd: null` meaning such a folder. */
 export function withTaskFolders(
   deps: TaskFoldersDeps,
-  options: { readonly directory: string }
+  options: { readonly directory: string; readonly isKept: boolean }
 ): ProcessHost {
+  const { processes } = deps
   return {
+    ...(processes.holdOutput === undefined
+      ? {}
+      : { holdOutput: (pid) => processes.holdOutput?.(pid) ?? ((): void => undefined) }),
     spawn: async ({ io, ...rest }: SpawnRequest): Promise<RunningProcess> => {
       const request = { ...rest, io: io === null ? null : metered(io, deps.streamMeter) }
-      if (request.cwd !== null) return await deps.processes.spawn(request)
+      if (request.cwd !== null) return await processes.spawn(request)
       const folder = join(options.directory, String(request.pid))
       await mkdir(folder, { recursive: true, mode: 0o700 })
       const remove = (): void => {
+        if (options.isKept) return
         rm(folder, { recursive: true, force: true }).catch((error: unknown) => {
           deps.log.warn('Cannot remove the folder of a task', { folder, error: String(error) })
         })
       }
       try {
-        const process = await deps.processes.spawn({ ...request, cwd: folder })
+        const process = await processes.spawn({ ...request, cwd: folder, isOwnFolder: true })
         void process.exited.then(remove)
         return process
       } catch (error) {

@@ -12,6 +12,7 @@ export type ExecutorEvent =
       readonly pid: Pid
       readonly origin: NodeId
       readonly command: readonly string[]
+      readonly containment: string
       readonly gpus: readonly GpuDevice[]
     } & TaskRun)
   | ({

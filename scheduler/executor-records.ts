@@ -6,7 +6,7 @@ import { resultCbor } from './execution-record.ts'
 import type { Execution } from './execution.ts'
 import type { GpuDevice } from './gpu.ts'
 import { FENCES_MAX, REASON_LENGTH_MAX } from './limits.ts'
-import type { EntryDraft, Offer, TaskRun } from './ports.ts'
+import type { EntryDraft, Offer, Requester, TaskRun } from './ports.ts'
 import type { TaskResult } from './result.ts'
 import { recordedCommand } from './spec.ts'
 
@@ -19,6 +19,10 @@ export interface Here {
 /** What the gate decides about: the command, and the epoch that the permission is for. */
 export function commandContext(offer: Offer): Readonly<Record<string, Cbor>> {
   return { ...recordedCommand(offer.spec), epoch: offer.epoch }
+}
+
+export function principalOf(origin: NodeId, self: NodeId): Requester {
+  return origin === self ? { kind: 'owner' } : { kind: 'member', nodeId: origin }
 }
 
 export function acceptedDraft(

@@ -14,6 +14,7 @@ import {
   finishedDrafts,
   Fences,
   lostResult,
+  principalOf,
   startFailure,
   startedDrafts
 } from './executor-records.ts'
@@ -44,7 +45,6 @@ import type {
   PeerDirectory,
   PidSource,
   ProcessHost,
-  Requester,
   RunningProcess,
   RunStatus,
   TaskRun,
@@ -277,13 +277,23 @@ class ExecutorDriver implements Executor {
       ...runOf(run),
       origin: run.origin,
       command: spec.command,
+      containment: spec.sandbox.containment,
       gpus: execution.gpus
     })
     let process: RunningProcess
     try {
       const io = run.io?.childEnd ?? null
       const env = this.#environment(execution)
-      process = await processes.spawn({ pid, command: spec.command, env, cwd: spec.cwd, io })
+      const { command, cwd, sandbox } = spec
+      process = await processes.spawn({
+        pid,
+        command,
+        env,
+        cwd,
+        io,
+        sandbox,
+        gpus: execution.gpus
+      })
     } catch (error) {
       run.io?.childEnd.end()
       this.#step(run, { kind: 'spawn-failed', ...startFailure(error) })
@@ -571,8 +581,4 @@ function newRun(
 
 function runOf({ taskId, epoch }: TaskRun): TaskRun {
   return { taskId, epoch }
-}
-
-function principalOf(origin: NodeId, self: NodeId): Requester {
-  return origin === self ? { kind: 'owner' } : { kind: 'member', nodeId: origin }
 }

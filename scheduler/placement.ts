@@ -9,7 +9,7 @@ import type { Candidate } from './ports.ts'
 import type { TaskSpec } from './spec.ts'
 
 /** What placement reads of a task. */
-export type Needs = Pick<TaskSpec, 'gpu' | 'labels' | 'node'>
+export type Needs = Pick<TaskSpec, 'gpu' | 'labels' | 'node' | 'sandbox'>
 
 export type Placement =
   | { readonly kind: 'placed'; readonly node: NodeId; readonly why: string }
@@ -32,9 +32,12 @@ export function place(needs: Needs, candidates: readonly Candidate[]): Placement
   const labelled = left.filter((candidate) => hasLabels(candidate, needs.labels))
   if (labelled.length === 0) return waiting(noLabels(needs, left))
 
-  const equipped = labelled.filter((candidate) => hasGpus(candidate, needs.gpu))
+  const confining = labelled.filter((candidate) => canConfine(candidate, needs))
+  if (confining.length === 0) return waiting(noContainment(labelled))
+
+  const equipped = confining.filter((candidate) => hasGpus(candidate, needs.gpu))
   if (equipped.length === 0 && needs.gpu !== null) {
-    return waiting(noGpus(needs, needs.gpu, labelled))
+    return waiting(noGpus(needs, needs.gpu, confining))
   }
   const open = equipped.filter((candidate) => candidate.runningTasks < candidate.tasksMax)
   const best = open.toSorted(byLoad)[0]
@@ -46,6 +49,10 @@ function hasLabels(candidate: Candidate, labels: Needs['labels']): boolean {
   return Object.entries(labels).every(
     ([key, value]) => Object.hasOwn(candidate.labels, key) && candidate.labels[key] === value
   )
+}
+
+function canConfine(candidate: Candidate, { sandbox }: Needs): boolean {
+  return sandbox.containment === 'none' || candidate.canContain
 }
 
 function hasGpus(candidate: Candidate, request: GpuRequest | null): boolean {
@@ -105,6 +112,12 @@ function noGpus(needs: Needs, request: GpuRequest, candidates: readonly Candidat
     return `node '${only.name}' has not ${wanted}: ${one}`
   }
   return `no member has ${wanted}: ${detail}`
+}
+
+function noContainment(candidates: readonly Candidate[]): string {
+  const all = candidates.map(({ name }) => name).toSorted(compareText)
+  const names = all.slice(0, MEMBERS_NAMED_MAX)
+  return `no member can contain a process: run weaver doctor on ${names.join(', ')}`
 }
 
 function noSlots(candidates: readonly Candidate[]): string {

@@ -8,10 +8,11 @@ import type {
   Millis,
   NodeId,
   Pid,
+  Sandbox,
   TaskId,
   UnixMillis
 } from '../core/index.ts'
-import type { GpuState } from './gpu.ts'
+import type { GpuDevice, GpuState } from './gpu.ts'
 import type { ExitStatus, TaskResult } from './result.ts'
 import type { TaskSpec } from './spec.ts'
 
@@ -104,6 +105,8 @@ export interface Candidate extends ExecutorLoad {
   readonly cpus: number
   /** Share of all its cores in use, 0 to 1. */
   readonly cpuLoad: number
+  /** Whether it can confine a process. */
+  readonly canContain: boolean
 }
 
 /** Who is there. */
@@ -197,6 +200,9 @@ export interface SpawnRequest {
   /** Added to the environment that the host gives every child. */
   readonly env: Readonly<Record<string, string>>
   readonly cwd: string | null
+  /** How it is confined. Never less than this: where it cannot be had, nothing starts. */
+  readonly sandbox: Sandbox
+  readonly gpus: readonly GpuDevice[]
   /**
    * The child's input and output as I/O frames. The host sends output, then perhaps one exit frame (it
    * passes through unread: only a committed result counts), and ends its side when the child has ended and

@@ -2,8 +2,15 @@
 // every executor that is offered it.
 
 import { z } from 'zod'
-import { millis, nodeId } from '../core/index.ts'
-import type { Cbor, Millis, NodeId } from '../core/index.ts'
+import {
+  DEFAULT_SANDBOX,
+  formatGrant,
+  millis,
+  nodeId,
+  parseSandbox,
+  sandboxCbor
+} from '../core/index.ts'
+import type { Cbor, Millis, NodeId, Sandbox } from '../core/index.ts'
 import { InvalidSpecError } from './errors.ts'
 import type { GpuRequest } from './gpu.ts'
 import {
@@ -33,6 +40,8 @@ export interface TaskSpec {
   readonly timeoutMs: Millis | null
   /** Somebody waits at a terminal: input and output stream both ways. */
   readonly isAttached: boolean
+  /** How its process is confined on whichever node runs it. */
+  readonly sandbox: Sandbox
 }
 
 const text = z.string().refine((value) => !value.includes('\0'), 'must not contain NUL')
@@ -63,7 +72,12 @@ export const taskSpecSchema: z.ZodType<TaskSpec> = z.strictObject({
     .refine((labels) => Object.keys(labels).length <= LABELS_MAX, 'at most 32 labels'),
   node: z.string().transform(nodeId).nullable(),
   timeoutMs: z.int().min(1).max(TIMEOUT_MAX_MS).transform(millis).nullable(),
-  isAttached: z.boolean()
+  isAttached: z.boolean(),
+  // A task that was stored or sent by a version without containment is contained like any other.
+  sandbox: z
+    .unknown()
+    .optional()
+    .transform((value) => (value === undefined ? DEFAULT_SANDBOX : parseSandbox(value)))
 })
 
 function bytesOf(parts: readonly string[]): number {
@@ -84,7 +98,8 @@ export function parseTaskSpec(value: unknown): TaskSpec {
 
 /** The spec as a message or a stored record carries it. */
 export function specCbor(spec: TaskSpec): Cbor {
-  return { ...spec, gpu: spec.gpu === null ? null : { ...spec.gpu } }
+  const { gpu, sandbox } = spec
+  return { ...spec, gpu: gpu === null ? null : { ...gpu }, sandbox: sandboxCbor(sandbox) }
 }
 
 /** What of a spec is decided on and recorded: bounded, and names of variables without their values. */
@@ -95,6 +110,10 @@ export interface RecordedCommand {
   readonly argvCut: number
   readonly cwd: string | null
   readonly envNames: readonly string[]
+  readonly containment: string
+  /** In their canonical form. */
+  readonly grants: readonly string[]
+  readonly limits: { readonly [key: string]: Cbor }
 }
 
 export function recordedCommand(spec: TaskSpec): RecordedCommand {
@@ -114,6 +133,15 @@ export function recordedCommand(spec: TaskSpec): RecordedCommand {
     envNames: Object.keys(spec.env)
       .toSorted()
       .slice(0, RECORDED_NAMES_MAX)
-      .map((name) => name.slice(0, 128))
+      .map((name) => name.slice(0, 128)),
+    ...recordedSandbox(spec.sandbox)
   }
+}
+
+function recordedSandbox({
+  containment,
+  grants,
+  limits
+}: Sandbox): Pick<RecordedCommand, 'containment' | 'grants' | 'limits'> {
+  return { containment, grants: grants.map(formatGrant), limits: { ...limits } }
 }

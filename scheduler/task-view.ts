@@ -1,7 +1,7 @@
 // A task as others see it.
 
 import { unreachable } from '../core/index.ts'
-import type { NodeId, TaskId, UnixMillis } from '../core/index.ts'
+import type { NodeId, Sandbox, TaskId, UnixMillis } from '../core/index.ts'
 import type { ExitStatus } from './result.ts'
 import { currentEpoch } from './task.ts'
 import type { Task, TaskStateName } from './task.ts'
@@ -21,6 +21,7 @@ export interface TaskView {
   /** The id of the chain entry that committed the result, or null before. */
   readonly receipt: string | null
   readonly command: readonly string[]
+  readonly sandbox: Sandbox
   /** One sentence: what it waits for, or why it ended so; null when there is nothing to say. */
   readonly reason: string | null
 }
@@ -47,6 +48,7 @@ export function viewOf(task: Task, origin: NodeId, waitingFor: string | null): T
     endedAt: isEnded ? phase.end.endedAt : null,
     receipt: isEnded ? phase.receipt : null,
     command: task.spec.command,
+    sandbox: task.spec.sandbox,
     reason: isEnded ? phase.end.reason : waitingFor
   }
 }

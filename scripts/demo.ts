@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
+import { detectContainment } from '../node/containment/detect.ts'
 
 const weaver = fileURLToPath(new URL('../bin/weaver.js', import.meta.url))
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -52,7 +53,20 @@ function run({ shown, args, home, input, linesMax }: Step): Promise<string> {
   return promise
 }
 
+const detected = await detectContainment(process.platform, process.arch)
+/** Where nothing can contain a process, one that is not contained is asked for, in so many words. */
+const isBare = detected.name === null
+/** Members may not start what is not contained: then all runs on the laptop itself. */
+const where = isBare ? ['--on', 'laptop', '--containment', 'none'] : ['--gpu', '1']
+const agentWhere = isBare ? where : ['--on', 'server']
+
 async function demo(laptop: string, server: string): Promise<void> {
+  if (detected.name === null) {
+    process.stdout.write(
+      `No process can be contained on this machine: ${detected.why}. To see the real thing: ` +
+        `${detected.fix}\nThis demo goes on with --containment none, on the laptop's kernel alone.\n`
+    )
+  }
   const on = (home: string, args: readonly string[], shown: string): Promise<string> =>
     run({ shown, args, home })
 
@@ -82,13 +96,13 @@ async function demo(laptop: string, server: string): Promise<void> {
   const hello = 'echo "hello from $WEAVER_NODE, task $WEAVER_TASK_ID"'
   await on(
     laptop,
-    ['run', '--gpu', '1', '--', 'sh', '-c', hello],
-    `weaver run --gpu 1 -- sh -c '${hello}'`
+    ['run', ...where, '--', 'sh', '-c', hello],
+    `weaver run ${where.join(' ')} -- sh -c '${hello}'`
   )
   const count = 'tar xf - && find . -name "*.ts" | wc -l'
   await run({
-    shown: `tar cf - core | weaver run --gpu 1 -- sh -c '${count}'`,
-    args: ['run', '--gpu', '1', '--', 'sh', '-c', count],
+    shown: `tar cf - core | weaver run ${where.join(' ')} -- sh -c '${count}'`,
+    args: ['run', ...where, '--', 'sh', '-c', count],
     home: laptop,
     input: ['tar', 'cf', '-', 'core']
   })
@@ -108,14 +122,13 @@ async function tour(laptop: string): Promise<void> {
       'custom',
       '--name',
       'ticker',
-      '--on',
-      'server',
+      ...agentWhere,
       '--',
       'sh',
       '-c',
       ticker
     ],
-    `weaver agent spawn --runtime custom --name ticker --on server -- sh -c '${ticker}'`
+    `weaver agent spawn --runtime custom --name ticker ${agentWhere.join(' ')} -- sh -c '${ticker}'`
   )
   await run({
     shown: 'weaver agent attach ticker          # Ctrl-C after two lines',
@@ -144,7 +157,9 @@ try {
   await demo(...homes)
   await tour(homes[0])
   process.stdout.write(
-    '\nOne task, one agent and one tool ran on another node; both lanes verify.\n'
+    isBare
+      ? '\nOne task and one agent ran uncontained on the laptop; both lanes verify.\n'
+      : '\nOne task, one agent and one tool ran on another node; both lanes verify.\n'
   )
 } catch (error) {
   process.stderr.write(`\ndemo: ${error instanceof Error ? error.message : String(error)}\n`)

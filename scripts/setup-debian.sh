@@ -4,10 +4,10 @@
 # the tests that need it.
 set -euo pipefail
 
-# command:package. The tests read the process table with ps; the README unpacks with tar and git;
-# bench/ runs its peers on redis-server (BullMQ) and nats-server; test/netns makes networks; the page that verifies
-# is opened in chromium, and kernels live an hour off under faketime.
-NEEDED=(git:git ps:procps tar:tar redis-server:redis-server
+# command:package. bubblewrap contains what kernels start. The tests read the process table with ps; the
+# README unpacks with tar and git; bench/ runs its peers on redis-server (BullMQ) and nats-server; test/netns
+# makes networks; the page that verifies is opened in chromium, and kernels live an hour off under faketime.
+NEEDED=(git:git ps:procps tar:tar bwrap:bubblewrap redis-server:redis-server
   ip:iproute2 nft:nftables nats-server:nats-server
   chromium:chromium faketime:faketime)
 

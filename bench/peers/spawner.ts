@@ -1,7 +1,7 @@
 // Runs `true` as a kernel's executor does, through the same process host, and nothing else: no gate, no
 // lane, no task. The work that all contenders of the delegation bench have in common.
 
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
@@ -9,6 +9,7 @@ import { millis, pid } from '../../core/index.ts'
 import { systemClock } from '../../core/system.ts'
 import { RealProcessHost } from '../../node/processes/host.ts'
 import { systemProcesses } from '../../node/processes/system-processes.ts'
+import { contained, realContainment } from '../../test/doubles/sandboxes.ts'
 import { silentLog } from '../../test/doubles/silent-log.ts'
 
 export interface Spawner {
@@ -19,12 +20,21 @@ export interface Spawner {
 
 export async function openSpawner(): Promise<Spawner> {
   const directory = await mkdtemp(join(tmpdir(), 'weaver-bench-'))
+  const runDirectory = join(directory, 'run')
+  await mkdir(runDirectory)
+  const home = Buffer.from(directory).toString('hex').slice(-32)
   const host = new RealProcessHost(
-    { os: systemProcesses, clock: systemClock, log: silentLog, onSamples: () => {} },
     {
-      runDirectory: join(directory, 'run'),
+      os: systemProcesses,
+      clock: systemClock,
+      log: silentLog,
+      containment: await realContainment({ home, boot: 'b', runDirectory }),
+      onSamples: () => {}
+    },
+    {
+      runDirectory,
       spoolDirectory: join(directory, 'spool'),
-      homeId: Buffer.from(directory).toString('hex').slice(-32),
+      homeId: home,
       bootId: 'b',
       directory,
       environment: process.env,
@@ -36,8 +46,13 @@ export async function openSpawner(): Promise<Spawner> {
   return {
     run: async () => {
       last += 1
-      const request = { pid: pid(last), command: ['true'], env: {}, cwd: null, io: null } as const
-      const child = await host.spawn(request)
+      const request = { pid: pid(last), command: ['true'], env: {}, io: null } as const
+      const child = await host.spawn({
+        ...request,
+        cwd: directory,
+        isOwnFolder: true,
+        sandbox: contained
+      })
       const { code } = await child.exited
       if (code !== 0) throw new Error(`true ended with ${code}`)
       await child.stop(millis(1000)) // As the executor does: what it left behind ends with it.

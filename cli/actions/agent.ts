@@ -4,9 +4,11 @@ import { EXIT, usageError } from '../errors.ts'
 import { pairs } from '../output.ts'
 import type { Column } from '../output.ts'
 import { stateColour } from '../paint.ts'
+import { confinementOf } from '../sandbox.ts'
 import { ageText, exitText, orNothing, percentText, sizeText } from '../quantity.ts'
 
 export const spawn: Runner = async ({ client, output }, args) => {
+  const { sandbox, cwd } = await confinementOf(args)
   const agent = await client.spawnAgent({
     runtime: required(args, 'runtime'),
     name: required(args, 'name'),
@@ -14,7 +16,9 @@ export const spawn: Runner = async ({ client, output }, args) => {
     gpu: args.text('gpu'),
     restart: args.oneOf('restart', ['permanent', 'transient', 'temporary'], 'permanent'),
     args: args.words,
-    env: {}
+    env: {},
+    cwd,
+    sandbox
   })
   await output.document(agent, ({ name, gpid }) => `agent ${name} started: ${gpid}`)
   return EXIT.done
@@ -98,6 +102,7 @@ function agentText(agent: Agent, now: number): string {
     ['memory', sizeText(agent.memoryBytes)],
     ['started', `${ageText(agent.startedAt, now)} ago`],
     ['containment', agent.containment],
+    ['grants', orNothing(agent.grants.join(', '))],
     ['task', orNothing(agent.task)]
   ])
 }

@@ -28,6 +28,7 @@ function columns(now: number): readonly Column<ProcessRow>[] {
       text: (row) => stateText(row, now),
       colour: ({ state }) => stateColour(state)
     },
+    { title: 'CONTAINED', text: ({ containment }) => containment },
     { title: 'CPU', text: ({ cpuPercent }) => percentText(cpuPercent), isRight: true },
     { title: 'MEMORY', text: ({ memoryBytes }) => sizeText(memoryBytes), isRight: true },
     { title: 'AGE', text: ({ startedAt }) => ageText(startedAt, now), isRight: true }

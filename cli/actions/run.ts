@@ -6,6 +6,7 @@ import type { Task, TaskSubmission } from '../../node/api/index.ts'
 import type { Args, Context, Runner } from '../command.ts'
 import { EXIT, usageError } from '../errors.ts'
 import { attachTask } from '../attached-task.ts'
+import { confinementOf } from '../sandbox.ts'
 
 export const run: Runner = async (context, args) => {
   const { client, output } = context
@@ -34,14 +35,16 @@ export const run: Runner = async (context, args) => {
 
 async function submissionOf(args: Args): Promise<TaskSubmission> {
   const { durationOf } = await import('../duration.ts')
+  const { sandbox, cwd } = await confinementOf(args)
   return {
     command: args.words,
     env: {},
-    cwd: null,
+    cwd,
     gpu: args.text('gpu'),
     labels: Object.fromEntries(args.texts('label').map(labelOf)),
     node: args.text('on'),
-    timeoutMs: durationOf(args, 'timeout')
+    timeoutMs: durationOf(args, 'timeout'),
+    sandbox
   }
 }
 

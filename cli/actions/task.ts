@@ -83,6 +83,8 @@ function taskText(task: Task): string {
     ['task', task.taskId],
     ['state', `${task.state}${task.reason === null ? '' : `: ${task.reason}`}`],
     ['command', commandText(task.command)],
+    ['containment', task.containment],
+    ['grants', orNothing(task.grants.join(', '))],
     ['origin', task.origin],
     ['executor', orNothing(task.executor)],
     ['exit', exitText(task.exit)],

@@ -1,4 +1,5 @@
 import type { Group } from '../command.ts'
+import { SANDBOX_OPTIONS } from '../sandbox.ts'
 
 const PROC = { usage: 'PROC', words: { min: 1, max: 1 } }
 
@@ -15,6 +16,7 @@ export const agentGroup: Group = {
         name: { value: 'NAME', help: 'Its name' },
         on: { value: 'NODE', help: 'Where it runs (default: here)' },
         gpu: { value: 'SPEC', help: 'GPUs that it needs' },
+        ...SANDBOX_OPTIONS,
         restart: {
           value: 'RULE',
           help: 'permanent, transient or temporary: always, after a failure or never (default: permanent)'

@@ -227,6 +227,15 @@ export const nodeView: z.ZodType<api.NodeView> = z
   })
   .meta({ id: 'Node' })
 
+const limit = z.number().positive().nullable().default(null)
+const noLimits = { memoryBytes: null, cpus: null, pids: null }
+const sandbox: z.ZodType<api.SandboxSpec> = z.strictObject({
+  containment: z.enum(['os', 'none']).default('os'),
+  grants: z.array(z.string().max(8300)).max(128).default([]),
+  limits: z.strictObject({ memoryBytes: limit, cpus: limit, pids: limit }).default(noLimits)
+})
+const contained: api.SandboxSpec = { containment: 'os', grants: [], limits: noLimits }
+
 export const taskSubmission: z.ZodType<api.TaskSubmission> = z
   .strictObject({
     command: command.min(1),
@@ -235,7 +244,8 @@ export const taskSubmission: z.ZodType<api.TaskSubmission> = z
     gpu: word.nullable().default(null),
     labels: labels.default({}),
     node: word.nullable().default(null),
-    timeoutMs: duration.nullable().default(null)
+    timeoutMs: duration.nullable().default(null),
+    sandbox: sandbox.default(contained)
   })
   .meta({ id: 'TaskSubmission' })
 export const task: z.ZodType<api.Task> = z
@@ -261,6 +271,8 @@ export const task: z.ZodType<api.Task> = z
     endedAt: time.nullable(),
     receipt: z.string().nullable(),
     command: z.array(z.string()),
+    containment: z.string(),
+    grants: z.array(z.string()),
     reason: z.string().nullable()
   })
   .meta({ id: 'Task' })
@@ -275,11 +287,13 @@ export const agentSpec: z.ZodType<api.AgentSpec> = z
     gpu: word.nullable().default(null),
     restart: restart.default('permanent'),
     args: command.default([]),
-    env: env.default({})
+    env: env.default({}),
+    cwd: z.string().min(1).max(4096).nullable().default(null),
+    sandbox: sandbox.default(contained)
   })
   .meta({ id: 'AgentSpec' })
 export const agent: z.ZodType<api.Agent> = z
-  .object({ ...processFields, restart, command: z.array(z.string()) })
+  .object({ ...processFields, restart, command: z.array(z.string()), grants: z.array(z.string()) })
   .meta({ id: 'Agent' })
 export const runtime: z.ZodType<api.Runtime> = z
   .object({

@@ -245,6 +245,19 @@ export interface NodeView extends Peer {
   readonly memoryBytesFree: number | null
 }
 
+/** How a process is confined; see docs/containment.md. */
+export interface SandboxSpec {
+  readonly containment: 'os' | 'none'
+  /** `fs.read:/path`, `env:NAME`, ...: see docs/cli.md. */
+  readonly grants: readonly string[]
+  /** Null: no limit. */
+  readonly limits: {
+    readonly memoryBytes: number | null
+    readonly cpus: number | null
+    readonly pids: number | null
+  }
+}
+
 export interface TaskSubmission {
   readonly command: readonly string[]
   readonly env: Readonly<Record<string, string>>
@@ -256,6 +269,7 @@ export interface TaskSubmission {
   /** Where to run it; null: wherever it fits. */
   readonly node: string | null
   readonly timeoutMs: number | null
+  readonly sandbox: SandboxSpec
 }
 
 export type TaskState =
@@ -283,6 +297,8 @@ export interface Task {
   /** The id of the chain entry that committed the result, or null before. */
   readonly receipt: string | null
   readonly command: readonly string[]
+  readonly containment: string
+  readonly grants: readonly string[]
   /** One sentence: what it waits for, or why it failed; null when there is nothing to say. */
   readonly reason: string | null
 }
@@ -301,12 +317,16 @@ export interface AgentSpec {
   readonly restart: Restart
   readonly args: readonly string[]
   readonly env: Readonly<Record<string, string>>
+  /** Null: a folder of its own. */
+  readonly cwd: string | null
+  readonly sandbox: SandboxSpec
 }
 
 /** An agent: its row, and how it is kept alive. */
 export interface Agent extends ProcessRow {
   readonly restart: Restart
   readonly command: readonly string[]
+  readonly grants: readonly string[]
 }
 
 export interface Runtime {

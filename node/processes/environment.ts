@@ -36,15 +36,32 @@ export function parseLeash(text: string): Leash | null {
   return { home: match[1], boot: match[2], pid: pid(Number(match[3])) }
 }
 
+/** What a contained process is told of this machine's user: how texts and times are written there. */
+const INHERITED_INSIDE = ['LANG', 'TZ', 'TERM']
+
+export function containedEnvironment(
+  own: Readonly<Record<string, string | undefined>>
+): Record<string, string> {
+  return inherited(own, INHERITED_INSIDE)
+}
+
 export function childEnvironment(
   own: Readonly<Record<string, string | undefined>>,
   given: Readonly<Record<string, string>>,
   leash: Leash
 ): Record<string, string> {
-  const environment: Record<string, string> = { PATH: PATH_FALLBACK }
+  const environment = { PATH: PATH_FALLBACK, ...inherited(own, INHERITED) }
+  return { ...environment, ...given, [LEASH_VARIABLE]: formatLeash(leash) }
+}
+
+function inherited(
+  own: Readonly<Record<string, string | undefined>>,
+  names: readonly string[]
+): Record<string, string> {
+  const environment: Record<string, string> = {}
   for (const [name, value] of Object.entries(own)) {
     if (value === undefined) continue
-    if (INHERITED.includes(name) || name.startsWith('LC_')) environment[name] = value
+    if (names.includes(name) || name.startsWith('LC_')) environment[name] = value
   }
-  return { ...environment, ...given, [LEASH_VARIABLE]: formatLeash(leash) }
+  return environment
 }

@@ -16,7 +16,7 @@ import type { Logger } from '../../core/index.ts'
 import type { Leader } from './os-processes.ts'
 
 // `kill -s KILL` is the POSIX form: dash takes the dashes of `kill -KILL -- -5` for a number, and kills nothing.
-// The first line is the mark; then `+ group start`, `- group start`; `q` ends it without a killing.
+// The first line is the mark, the second the folders of our control groups; then `+ group start`, `- group start`; `q` ends it without a killing.
 // Only builtins until the end comes, and at the end two programs that every system has.
 const SCRIPT = `
 trap '' TERM INT HUP QUIT PIPE TSTP
@@ -24,6 +24,7 @@ PATH=/usr/bin:/bin:/usr/local/bin
 LC_ALL=C
 export PATH LC_ALL
 IFS= read -r mark || exit 0
+IFS= read -r folders || exit 0
 groups=' '
 while read -r verb group start; do
   key="$group:$start"
@@ -44,6 +45,17 @@ end_groups() {
     kill -s KILL -- "-$group"
   done
 }
+end_folders() {
+  for folder in $folders; do
+    for one in "$folder"/*/; do
+      [ -e "$one/cgroup.procs" ] || continue
+      if [ -e "$one/cgroup.kill" ]; then echo 1 >"$one/cgroup.kill"; continue; fi
+      [ -e "$one/freezer.state" ] && echo FROZEN >"$one/freezer.state"
+      while read -r item; do kill -s KILL "$item"; done <"$one/cgroup.procs"
+      [ -e "$one/freezer.state" ] && echo THAWED >"$one/freezer.state"
+    done
+  done
+}
 marked() {
   if [ -r /proc/self/stat ]; then
     grep -lsF "$mark" /proc/[0-9]*/environ
@@ -61,6 +73,7 @@ end_marked() {
   done
 }
 end_groups
+end_folders
 calm=0
 round=0
 while [ $calm -lt 3 ] && [ $round -lt 50 ]; do
@@ -73,14 +86,20 @@ done
 export class Guardian {
   readonly #deps: { readonly log: Logger }
   readonly #mark: string
+  readonly #folders: string
   readonly #groups = new Map<number, Leader>()
   #shell: ChildProcess | null = null
   #isStopping = false
 
   /** `mark`: what the environment of every process of this kernel contains, and no other. */
-  constructor(deps: { readonly log: Logger }, options: { readonly mark: string }) {
+  constructor(
+    deps: { readonly log: Logger },
+    options: { readonly mark: string; readonly groupFolders: readonly string[] }
+  ) {
     this.#deps = deps
     this.#mark = options.mark
+    // A folder with a space would be two: it is left to the mark.
+    this.#folders = options.groupFolders.filter((folder) => !/\s/.test(folder)).join(' ')
   }
 
   get osPid(): number | null {
@@ -107,7 +126,7 @@ export class Guardian {
       this.start()
       this.#deps.log.warn('The guardian has died and was replaced', { code, signal })
     })
-    this.#tell(`${this.#mark}\n`)
+    this.#tell(`${this.#mark}\n${this.#folders}\n`)
     for (const leader of this.#groups.values()) this.#tell(line('+', leader))
   }
 

@@ -3,24 +3,33 @@
 // Invariants
 //   H1. From the tick of its start to the end of its group a child is known to the guardian and the
 //       journal; whatever kills the kernel, the child ends within a second, or at the next start.
-//   H2. No argument ever passes through a shell.
+//   H2. No argument of a command is ever read as code by a shell.
 //   H3. What carries this kernel's mark and belongs to no live process is killed.
+//   H5. What was asked to be contained is contained, or is not started.
 //   H4. After `stop()` no process of this kernel lives and none will be started.
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, Logger, Millis, Pid } from '../../core/index.ts'
 import type { ProcessHost, RunningProcess, SpawnRequest } from '../../agents/index.ts'
-import { childEnvironment } from './environment.ts'
+import { entering, foundProgram } from '../containment/index.ts'
+import type { ControlGroup, LaunchPlan, OpenContainment } from '../containment/index.ts'
+import {
+  childEnvironment,
+  containedEnvironment,
+  formatLeash,
+  LEASH_VARIABLE
+} from './environment.ts'
 import type { Leash } from './environment.ts'
 import { ProcessStartError, STOPPED } from './errors.ts'
 import { Guardian } from './guardian.ts'
 import { ProcessJournal, readJournal } from './journal.ts'
-import { launch } from './launch.ts'
+import { checkShape, launch } from './launch.ts'
 import type { Launched } from './launch.ts'
 import { GROUP_POLL_MS, SWEEP_DELAY_MS, YOUNG_MS } from './limits.ts'
 import type { Leader, OsProcesses } from './os-processes.ts'
-import { PipeMaker } from './pipes.ts'
+import { closePipe, PipeMaker } from './pipes.ts'
+import type { Pipe } from './pipes.ts'
 import { ProcessIo } from './process-io.ts'
 import { RealProcess } from './real-process.ts'
 import { reap } from './reaper.ts'
@@ -35,6 +44,7 @@ export interface RealProcessHostDeps {
   readonly os: OsProcesses
   readonly clock: Clock
   readonly log: Logger
+  readonly containment: OpenContainment
   readonly onSamples: (samples: readonly ProcessSample[]) => void
 }
 
@@ -81,7 +91,8 @@ export class RealProcessHost implements ProcessHost {
     this.#journalPath = join(options.runDirectory, 'processes')
     this.#journal = new ProcessJournal(deps, { path: this.#journalPath, boot: this.#machineBoot })
     this.#guardian = new Guardian(deps, {
-      mark: `WEAVER_LEASH=${options.homeId}:${options.bootId}:`
+      mark: `WEAVER_LEASH=${options.homeId}:${options.bootId}:`,
+      groupFolders: deps.containment.groups.folders
     })
     this.#pipes = new PipeMaker(deps)
     this.#sampler = new Sampler({
@@ -100,7 +111,15 @@ export class RealProcessHost implements ProcessHost {
   async start(): Promise<readonly ReapedProcess[]> {
     mkdirSync(this.#options.runDirectory, { recursive: true, mode: 0o700 })
     const journal = readJournal(this.#journalPath, this.#machineBoot)
-    const reaped = await reap(this.#deps, { home: this.#options.homeId, journal })
+    const marked = await reap(this.#deps, { home: this.#options.homeId, journal })
+    const unmarked = this.#deps.containment.groups.endEarlier()
+    const known = new Set(marked.map(({ osPid }) => osPid))
+    const reaped = [
+      ...marked,
+      ...unmarked
+        .filter(({ osPid }) => !known.has(osPid))
+        .map((left) => ({ ...left, command: '(without a mark)' }))
+    ]
     this.#journal.open()
     this.spool.start()
     this.#guardian.start()
@@ -111,23 +130,82 @@ export class RealProcessHost implements ProcessHost {
 
   /** See the port for what it throws. */
   async spawn(request: SpawnRequest): Promise<RunningProcess> {
-    const { pid, command, cwd, env, io } = request
+    const { pid, command, env, io } = request
     if (this.#stopping !== null) throw new ProcessStartError(command[0], STOPPED)
-    const { homeId, bootId, directory, environment } = this.#options
+    checkShape(command, env)
+    const { homeId, bootId } = this.#options
     const leash: Leash = { home: homeId, boot: bootId, pid }
     this.#live.set(pid, null) // Before it can carry the mark, or a sweep would take it for a stray.
     try {
-      const launched = await launch({
-        command,
-        environment: childEnvironment(environment, env, leash),
-        directory: cwd ?? directory,
-        hasInput: io !== null,
-        pipes: await this.#pipes.take(io === null ? 2 : 3)
-      })
-      return this.#adopt(request, leash, launched)
+      const pipes = await this.#pipes.take(io === null ? 2 : 3)
+      const plan = this.#plan(request, leash, pipes ?? [])
+      const launched = await this.#launch(plan, { hasInput: io !== null, pipes })
+      return this.#adopt(request, leash, { ...launched, group: plan.group })
     } catch (error) {
       this.#live.delete(pid)
       throw error
+    }
+  }
+
+  /** Either way of starting it: contained, or as an ordinary process of this user (H5). */
+  #plan(request: SpawnRequest, leash: Leash, pipes: readonly Pipe[]): LaunchPlan {
+    try {
+      return request.sandbox.containment === 'os'
+        ? this.#contained(request, leash)
+        : this.#uncontained(request, leash)
+    } catch (error) {
+      for (const pipe of pipes) closePipe(pipe)
+      throw error
+    }
+  }
+
+  #contained({ pid, command, cwd, env, ...rest }: SpawnRequest, leash: Leash): LaunchPlan {
+    const { directory, environment } = this.#options
+    return this.#deps.containment.containment().plan({
+      pid,
+      command,
+      environment: containedEnvironment(environment),
+      given: env,
+      mark: [LEASH_VARIABLE, formatLeash(leash)],
+      directory: cwd ?? directory,
+      isOwnDirectory: rest.isOwnFolder === true,
+      grants: rest.sandbox.grants,
+      limits: rest.sandbox.limits,
+      gpus: rest.gpus ?? []
+    })
+  }
+
+  /** Not confined, and limited and ended by its control group all the same, where there are any. */
+  #uncontained({ pid, command, cwd, env, sandbox }: SpawnRequest, leash: Leash): LaunchPlan {
+    const { limits } = sandbox
+    const directory = cwd ?? this.#options.directory
+    const environment = childEnvironment(this.#options.environment, env, leash)
+    const kept = { demanded: limits, isKillable: true }
+    const group = this.#deps.containment.groups.make(pid, limits, kept)
+    const plan = { environment, directory, descriptors: [], release: (): void => undefined }
+    if (group === null) return { ...plan, command, group }
+    const seen = [{ path: '/', inside: '/', isWritable: true }]
+    const path = environment['PATH'] ?? ''
+    try {
+      foundProgram({ program: command[0], path, workDirectory: directory, seen })
+    } catch (error) {
+      void group.remove()
+      throw error
+    }
+    return { ...plan, command: entering(group.joinFiles, command), group }
+  }
+
+  async #launch(
+    plan: LaunchPlan,
+    streams: { readonly hasInput: boolean; readonly pipes: readonly Pipe[] | null }
+  ): Promise<Launched> {
+    try {
+      return await launch({ ...plan, ...streams })
+    } catch (error) {
+      void plan.group?.remove()
+      throw error
+    } finally {
+      plan.release()
     }
   }
 
@@ -141,9 +219,13 @@ export class RealProcessHost implements ProcessHost {
     return this.#stopping
   }
 
-  #adopt(request: SpawnRequest, leash: Leash, launched: Launched): RealProcess {
-    const { pid, io: channel } = request
-    const { osPid, stdin, stdout, stderr, ended } = launched
+  #adopt(
+    request: SpawnRequest,
+    leash: Leash,
+    launched: Launched & { readonly group: ControlGroup | null }
+  ): RealProcess {
+    const { pid, io: channel, sandbox } = request
+    const { osPid, stdin, stdout, stderr, ended, group } = launched
     // Without a start time, which its zombie still has, nobody but the mark could end it later.
     const leader: Leader = { osPid, start: this.#deps.os.startOf(osPid) ?? 'unknown' }
     this.#guardian.add(leader)
@@ -159,7 +241,11 @@ export class RealProcessHost implements ProcessHost {
       { pid, channel, stdin, stdout, stderr, filter: request.outputFilter ?? null }
     )
     const parts = { ...this.#deps, os: this.#shared }
-    const process = new RealProcess(parts, { leash, leader, io, ended })
+    const inside =
+      sandbox.containment === 'os'
+        ? (): number | null => this.#deps.containment.containment().inside(osPid)
+        : null
+    const process = new RealProcess(parts, { leash, leader, io, ended, group, inside })
     this.#live.set(pid, process)
     this.#startedAt.set(pid, this.#deps.clock.now())
     void this.#forget(pid, leader, process).then(release)
@@ -235,6 +321,7 @@ export class RealProcessHost implements ProcessHost {
     await this.spool.stop()
     await this.#pipes.stop()
     await this.#guardian.stop()
+    this.#deps.containment.groups.close()
     this.#journal.close()
   }
 }

@@ -1,7 +1,7 @@
 // Starts one child, and says exactly why when it cannot.
 
 import { spawn } from 'node:child_process'
-import type { ChildProcess, StdioOptions } from 'node:child_process'
+import type { ChildProcess, IOType } from 'node:child_process'
 import { accessSync, closeSync, constants, statSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { delimiter, isAbsolute, resolve } from 'node:path'
@@ -32,6 +32,8 @@ export interface Launch {
   readonly hasInput: boolean
   /** Three fresh pipes (two without input), closed in any case; null: use sockets. */
   readonly pipes: readonly Pipe[] | null
+  /** Files of ours that it gets as descriptors 3, 4, ...; they stay open here. */
+  readonly descriptors: readonly number[]
 }
 
 export interface Launched {
@@ -70,7 +72,6 @@ function prepare(options: Launch): readonly Ends[] {
   const input = options.hasInput ? pipes.shift() : undefined
   const outputs = pipes.map(({ reader, writer }) => ({ ownEnd: reader, childEnd: writer }))
   try {
-    checkShape(options)
     checkDirectory(options.directory)
   } catch (error) {
     for (const pipe of options.pipes ?? []) closePipe(pipe)
@@ -85,7 +86,11 @@ function prepare(options: Launch): readonly Ends[] {
   }
 }
 
-function checkShape({ command, environment }: Launch): void {
+/** Before anything is made of them. @throws WeaverError `PROCESS_INVALID_COMMAND`, `PROCESS_NOT_FOUND` */
+export function checkShape(
+  command: readonly [string, ...string[]],
+  environment: Readonly<Record<string, string>>
+): void {
   const names = Object.keys(environment)
   const texts = [...command, ...names, ...Object.values(environment)]
   const isMalformed =
@@ -110,8 +115,9 @@ async function start(options: Launch, streams: readonly Ends[]): Promise<ChildPr
   const [program, ...rest] = options.command
   const input = options.hasInput ? 'pipe' : 'ignore'
   const ends = streams.map(({ childEnd }) => childEnd)
-  let stdio: StdioOptions = [input, 'pipe', 'pipe']
+  let stdio: (IOType | number)[] = [input, 'pipe', 'pipe']
   if (ends.length > 0) stdio = options.hasInput ? ends : ['ignore', ...ends]
+  stdio = [...stdio, ...options.descriptors]
   let child: ChildProcess
   try {
     child = spawn(program, rest, {

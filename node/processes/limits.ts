@@ -21,6 +21,10 @@ export const YOUNG_MS = 1000
 export const KILL_ROUNDS_MAX = 100
 export const KILL_ROUND_MS: Millis = millis(20)
 
+/** How long a command may take to appear inside before a signal for it is given up, and between two looks. */
+export const INSIDE_LOOKS_MAX = 80
+export const INSIDE_LOOK_PAUSE_MS: Millis = millis(25)
+
 /** Pause between two samples of CPU and memory. One costs 6 us for each process of the machine. */
 export const SAMPLE_INTERVAL_MS: Millis = millis(2000)
 

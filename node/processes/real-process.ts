@@ -8,10 +8,18 @@
 import { millis } from '../../core/index.ts'
 import type { Clock, Logger, Millis } from '../../core/index.ts'
 import type { ExitStatus, RunningProcess } from '../../agents/index.ts'
+import type { ControlGroup } from '../containment/index.ts'
 import { isSameLeash } from './environment.ts'
 import type { Leash } from './environment.ts'
 import type { Launched } from './launch.ts'
-import { GROUP_POLL_MS, LINGER_MS, STOP_DRAIN_MS, STRAY_CHECK_MS } from './limits.ts'
+import {
+  GROUP_POLL_MS,
+  INSIDE_LOOK_PAUSE_MS,
+  INSIDE_LOOKS_MAX,
+  LINGER_MS,
+  STOP_DRAIN_MS,
+  STRAY_CHECK_MS
+} from './limits.ts'
 import { isLedBy, startsMatch, treesOf } from './os-processes.ts'
 import type { Leader, OsProcess, OsProcesses } from './os-processes.ts'
 import type { ProcessIo } from './process-io.ts'
@@ -29,6 +37,10 @@ export interface RealProcessOptions {
   readonly leader: Leader
   readonly io: ProcessIo
   readonly ended: Launched['ended']
+  /** Holds it and all that it starts; null where the system has no such thing for us. */
+  readonly group: ControlGroup | null
+  /** Of a contained process: the command below the program that confines it, once it runs. */
+  readonly inside: (() => number | null) | null
 }
 
 export class RealProcess implements RunningProcess {
@@ -75,7 +87,7 @@ export class RealProcess implements RunningProcess {
 
   signal(name: string): void {
     const signal = signalName(name)
-    if (!this.#hasEnded) this.#deps.os.signal(-this.osPid, signal)
+    if (!this.#hasEnded) void this.#signalCommand(signal)
   }
 
   detachIo(): void {
@@ -89,8 +101,8 @@ export class RealProcess implements RunningProcess {
       this.#graceEndsAt = clock.now() + graceMs
       await this.#lookAround()
       if (graceMs > 0) {
-        os.signal(-this.osPid, 'SIGTERM')
-        os.signal(-this.osPid, 'SIGCONT') // One that is suspended would not hear of the other.
+        await this.#signalCommand('SIGTERM')
+        await this.#signalCommand('SIGCONT') // One that is suspended would not hear of the other.
         await this.#within(this.#ended, graceMs)
       }
       if (!this.#hasEnded) os.signal(-this.osPid, 'SIGKILL')
@@ -104,12 +116,32 @@ export class RealProcess implements RunningProcess {
     return await this.exited
   }
 
+  /**
+   * Its group; of a contained one, the group of the command inside. What confines it would end at the
+   * signal, and with it everything inside, without the grace that a signal leaves. Never rejects.
+   */
+  async #signalCommand(signal: NodeJS.Signals): Promise<void> {
+    const { os, clock } = this.#deps
+    const { inside } = this.#options
+    if (inside === null) {
+      os.signal(-this.osPid, signal)
+      return
+    }
+    for (let look = 0; look < INSIDE_LOOKS_MAX && !this.#hasEnded; look++) {
+      const command = inside()
+      // It leads its own group from its first instruction on, and is signalled alone before.
+      if (command !== null && (os.signal(-command, signal) || os.signal(command, signal))) return
+      await clock.sleep(INSIDE_LOOK_PAUSE_MS)
+    }
+  }
+
   /** From the end of the child to the end of its group and its output. */
   async #conclude(): Promise<ExitStatus> {
     const { io } = this.#options
     const exit = await this.#ended
     await this.#lingerOn()
     this.#deps.os.signal(-this.osPid, 'SIGKILL')
+    void this.#options.group?.remove() // Kills what is left in it, marked or not (C2).
     if (this.#isStopping) await this.#sweep() // Now, or strays would hold up the output's end.
     await this.#drain()
     this.#hasExited = true

@@ -2,8 +2,8 @@
 
 import { z } from 'zod'
 import type { AgentView, Agents, RestartRule } from '../../agents/index.ts'
-import { WeaverError } from '../../core/index.ts'
-import type { Cbor, NodeId } from '../../core/index.ts'
+import { DEFAULT_SANDBOX, parseSandbox, sandboxCbor, WeaverError } from '../../core/index.ts'
+import type { Cbor, NodeId, Sandbox } from '../../core/index.ts'
 import type { RpcClient, RpcRequest, RpcService } from '../../mesh/index.ts'
 import type { Gate } from '../../governance/index.ts'
 import { REMOTE_CALL_TIMEOUT_MS } from '../limits.ts'
@@ -18,6 +18,8 @@ export interface AgentOrder {
   readonly command: readonly string[]
   readonly env: Readonly<Record<string, string>>
   readonly restart: RestartRule
+  readonly cwd: string | null
+  readonly sandbox: Sandbox
 }
 
 const orderSchema = z.object({
@@ -25,7 +27,12 @@ const orderSchema = z.object({
   runtime: z.string().max(63),
   command: z.array(z.string().max(131_072)).max(1024),
   env: z.record(z.string().max(256), z.string().max(32_768)),
-  restart: z.enum(['permanent', 'transient', 'temporary'])
+  restart: z.enum(['permanent', 'transient', 'temporary']),
+  cwd: z.string().min(1).max(4096).nullable().default(null),
+  sandbox: z
+    .unknown()
+    .optional()
+    .transform((value) => (value === undefined ? DEFAULT_SANDBOX : parseSandbox(value)))
 })
 const referenceSchema = z.object({ reference: z.string().max(63) })
 const pidSchema = z.object({ pid: z.int().min(1) })
@@ -45,7 +52,7 @@ async function serve({ agents, gate }: AgentsServiceDeps, request: RpcRequest): 
   if (request.method === 'spawn') {
     // The agents room asks the gate itself, before every start.
     const order = orderSchema.parse(request.body)
-    const view = await agents.spawn({ ...order, cwd: null, requester: `node:${request.peer}` })
+    const view = await agents.spawn({ ...order, requester: `node:${request.peer}` })
     return pidOf(view)
   }
   const { reference } = referenceSchema.parse(request.body)
@@ -88,7 +95,8 @@ export function remoteAgents(rpc: RpcClient): RemoteAgents {
     return pidSchema.parse(await rpc.call(node, SERVICE, method, body, options)).pid
   }
   return {
-    spawn: (node, order, signal) => call(node, 'spawn', { ...order }, signal),
+    spawn: (node, order, signal) =>
+      call(node, 'spawn', { ...order, sandbox: sandboxCbor(order.sandbox) }, signal),
     stop: (node, reference, signal) => call(node, 'stop', { reference }, signal),
     restart: (node, reference, signal) => call(node, 'restart', { reference }, signal)
   }

@@ -1,4 +1,4 @@
-import { WeaverError } from '../../core/index.ts'
+import { parseSandbox, WeaverError } from '../../core/index.ts'
 import type { NodeId } from '../../core/index.ts'
 import { parseGpuRequest, place } from '../../scheduler/index.ts'
 import type { Agent, AgentSpec, ProcessRow, Restart } from '../api/index.ts'
@@ -26,10 +26,11 @@ export function agentOperations(rooms: Rooms): AgentOperations {
     },
     spawnAgent: async (spec, signal) => {
       const node = placeAgent(rooms, spec)
-      const { name, runtime, args, env, restart } = spec
-      const order = { name, runtime, command: args, env, restart }
+      const { name, runtime, args, env, restart, cwd } = spec
+      const sandbox = parseSandbox(spec.sandbox)
+      const order = { name, runtime, command: args, env, restart, cwd, sandbox }
       if (node !== self) return remoteView(rooms, node, remoteAgents.spawn(node, order, signal))
-      const view = await rooms.agents.spawn({ ...order, cwd: null, requester: 'user:local' })
+      const view = await rooms.agents.spawn({ ...order, requester: 'user:local' })
       return viewOf(rooms, node, view.pid)
     },
     stopAgent: async (text, signal) => {
@@ -61,7 +62,8 @@ function placeAgent(rooms: Rooms, spec: AgentSpec): NodeId {
   const wanted = {
     gpu: spec.gpu === null ? null : parseGpuRequest(spec.gpu),
     labels: {},
-    node: spec.node === null ? null : resolveNode(rooms.mesh, spec.node)
+    node: spec.node === null ? null : resolveNode(rooms.mesh, spec.node),
+    sandbox: parseSandbox(spec.sandbox)
   }
   const placement = place(wanted, rooms.directory.candidates())
   if (placement.kind === 'placed') return placement.node
@@ -130,7 +132,8 @@ function viewOf(rooms: Rooms, node: NodeId, pid: number): Agent {
 
 function agentView({ table }: Rooms, node: NodeId, row: ProcessRow): Agent {
   const agent = table.stored(node, row.pid)?.agent ?? null
-  return { ...row, restart: restartRule(agent?.restart), command: agent?.command ?? [] }
+  const { command = [], grants = [] } = agent ?? {}
+  return { ...row, restart: restartRule(agent?.restart), command, grants }
 }
 
 function restartRule(text: string | undefined): Restart {

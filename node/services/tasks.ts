@@ -1,4 +1,4 @@
-import { millis, taskId, WeaverError } from '../../core/index.ts'
+import { formatGrant, millis, taskId, WeaverError } from '../../core/index.ts'
 import type { NodeId, TaskId } from '../../core/index.ts'
 import { parseGpuRequest, parseTaskSpec } from '../../scheduler/index.ts'
 import type { TaskSpec, TaskView } from '../../scheduler/index.ts'
@@ -38,8 +38,8 @@ export function taskOperations(rooms: Rooms): TaskOperations {
 }
 
 function specOf(rooms: Rooms, submission: TaskSubmission, isAttached: boolean): TaskSpec {
-  const { command, env, cwd, gpu, labels, node, timeoutMs } = submission
-  return parseTaskSpec({
+  const { command, env, cwd, gpu, labels, node, timeoutMs, sandbox } = submission
+  const spec = parseTaskSpec({
     command,
     env,
     cwd,
@@ -47,8 +47,23 @@ function specOf(rooms: Rooms, submission: TaskSubmission, isAttached: boolean): 
     labels,
     node: node === null ? null : resolveNode(rooms.mesh, node),
     timeoutMs: timeoutMs === null ? null : millis(timeoutMs),
-    isAttached
+    isAttached,
+    sandbox
   })
+  checkContainable(rooms, spec)
+  return spec
+}
+
+/**
+ * A task that no member could run as it was asked for is refused at once: to wait would not help it.
+ * @throws WeaverError `CONTAINMENT_MISSING`
+ */
+function checkContainable({ directory, missingContainment }: Rooms, spec: TaskSpec): void {
+  if (spec.sandbox.containment === 'none') return
+  const known = directory.candidates().filter(({ isReachable, nodeId }) => {
+    return isReachable && (spec.node === null || spec.node === nodeId)
+  })
+  if (known.length > 0 && known.every(({ canContain }) => !canContain)) throw missingContainment()
 }
 
 /** A whole task id, or a unique prefix of one of this node's tasks. */
@@ -72,8 +87,11 @@ function resolveTask({ origin }: Rooms, text: string): TaskId {
 
 export function taskView({ mesh }: Pick<Rooms, 'mesh'>, task: TaskView): Task {
   const name = (node: NodeId): string => mesh.nameOf(node)
+  const { sandbox, ...rest } = task
   return {
-    ...task,
+    ...rest,
+    containment: sandbox.containment,
+    grants: sandbox.grants.map(formatGrant),
     origin: name(task.origin),
     executor: task.executor === null ? null : name(task.executor)
   }

@@ -79,7 +79,7 @@ export const ROW: ProcessRow = {
   memoryBytes: 181_000_000,
   restarts: 1,
   exit: null,
-  containment: 'none',
+  containment: 'os',
   task: null,
   lostSince: null
 }
@@ -97,6 +97,8 @@ export const TASK: Task = {
   endedAt: 1_700_000_001_100,
   receipt: `7.0@${NODE_ID}`,
   command: ['true'],
+  containment: 'os',
+  grants: [],
   reason: null
 }
 
@@ -146,7 +148,8 @@ export const ENTRY: ChainEntry = {
   redactedBy: null
 }
 
-export const AGENT: Agent = { ...ROW, restart: 'permanent', command: ['sh', '-c', 'date'] }
+const DATE = ['sh', '-c', 'date']
+export const AGENT: Agent = { ...ROW, restart: 'permanent', command: DATE, grants: [] }
 const TOOL: Tool = {
   name: 'hash',
   version: '1.0.0',

@@ -28,6 +28,7 @@ export function testCandidate(node: NodeId, more: Partial<Candidate> = {}): Cand
     labels: {},
     cpus: 4,
     cpuLoad: 0,
+    canContain: true,
     revision: 1,
     runningTasks: 0,
     tasksMax: 64,

@@ -3,6 +3,7 @@
 // Method: three to five machines run the kernel of node/kernel.ts. Clients on each submit commands. Faults are
 // drawn from the seed; the oracles read disks and watch commands start. Then everything heals.
 
+import { containedSpec } from '../doubles/sandboxes.ts'
 import assert from 'node:assert/strict'
 import { channelPair, millis, WeaverError } from '../../core/index.ts'
 import type { FrameChannel, Prng } from '../../core/index.ts'
@@ -170,7 +171,8 @@ async function submitForEver(scene: Scene, name: string): Promise<void> {
       gpu: pick(prng, [null, '1', '1:24GB']),
       labels: {},
       node: null,
-      timeoutMs: prng.below(6) === 0 ? 500 : null
+      timeoutMs: prng.below(6) === 0 ? 500 : null,
+      sandbox: containedSpec
     })
   }
 }
@@ -206,7 +208,8 @@ async function attach(
   const back: Uint8Array[] = []
   const notes: string[] = []
   try {
-    const spec = { env: {}, cwd: null, gpu: '1', labels: {}, node: null, timeoutMs: null }
+    const where = { gpu: '1', labels: {}, node: null, timeoutMs: null }
+    const spec = { ...where, env: {}, cwd: null, sandbox: containedSpec }
     const run = await world
       .kernel(name)
       .service.runTask({ ...spec, command: ['sim', 'cat'] }, theirs)

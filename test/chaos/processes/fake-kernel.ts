@@ -2,6 +2,7 @@
 // of its warnings, and waits to be killed. Arguments: the folder, the home's id, and the number of this boot.
 
 import { pid } from '../../../core/index.ts'
+import { uncontained } from '../../doubles/sandboxes.ts'
 import { silentLog } from '../../doubles/silent-log.ts'
 import { Stage } from './stage.ts'
 
@@ -11,7 +12,7 @@ const log = {
   ...silentLog,
   warn: (message: string): void => void process.stdout.write(`${message}\n`)
 }
-const stage = new Stage({ directory, homeId, bootId: `b${boot}`, log })
+const stage = await Stage.open({ directory, homeId, bootId: `b${boot}`, log })
 const reaped = await stage.host.start()
 
 const script = `
@@ -25,7 +26,8 @@ const running = await stage.host.spawn({
   command: ['sh', '-c', script],
   env: {},
   cwd: null,
-  io: null
+  io: null,
+  sandbox: uncontained
 })
 const tree: number[] = [running.osPid]
 let text = ''

@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from '
 import { join } from 'node:path'
 import { millis, WeaverError } from '../../../core/index.ts'
 import { systemProcesses } from '../../../node/processes/system-processes.ts'
+import { uncontained } from '../../doubles/sandboxes.ts'
 import { gather, gone, isCode, lives, Stage } from './stage.ts'
 import type { Attached } from './stage.ts'
 
@@ -12,7 +13,7 @@ describe('a real process', function () {
   let stage: Stage
 
   before(async () => {
-    stage = new Stage()
+    stage = await Stage.open()
     await stage.host.start()
   })
 
@@ -180,7 +181,7 @@ describe('a process that cannot start', function () {
   let stage: Stage
 
   before(async () => {
-    stage = new Stage()
+    stage = await Stage.open()
     await stage.host.start()
     writeFileSync(join(stage.directory, 'plain'), 'no program\n')
     writeFileSync(join(stage.directory, 'orphan'), '#!/no/such/interpreter\n')
@@ -214,7 +215,8 @@ describe('a process that cannot start', function () {
 
   it('has a directory that does not exist, or is none', async () => {
     const spawn = async (cwd: string): Promise<void> => {
-      await stage.host.spawn({ pid: 9000 as never, command: ['true'], env: {}, cwd, io: null })
+      const request = { pid: 9000 as never, command: ['true'], env: {}, io: null } as const
+      await stage.host.spawn({ ...request, cwd, sandbox: uncontained })
     }
     await assert.rejects(spawn('/no/such/folder'), isCode('PROCESS_BAD_DIRECTORY'))
     await assert.rejects(spawn(join(stage.directory, 'plain')), isCode('PROCESS_BAD_DIRECTORY'))
@@ -243,7 +245,7 @@ describe('the end of a process', function () {
   let stage: Stage
 
   beforeEach(async () => {
-    stage = new Stage()
+    stage = await Stage.open()
     await stage.host.start()
   })
 

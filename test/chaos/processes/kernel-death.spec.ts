@@ -74,7 +74,7 @@ describe('the death of a kernel', function () {
   })
 
   it('does not touch the processes of another home', async () => {
-    const bystander = new Stage()
+    const bystander = await Stage.open()
     await bystander.host.start()
     const { running } = await bystander.detached('sleep', '1000')
     const { child, tree } = await start(1)

@@ -1,17 +1,19 @@
 // Real processes under a real host in a temporary folder.
 
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { channelPair, millis, pid, WeaverError } from '../../../core/index.ts'
-import type { FrameChannel, Logger } from '../../../core/index.ts'
+import type { FrameChannel, Logger, Sandbox } from '../../../core/index.ts'
 import { systemClock } from '../../../core/system.ts'
 import { decodeIoFrame, encodeIoFrame } from '../../../node/api/io-frame.ts'
 import type { IoFrame } from '../../../node/api/io-frame.ts'
 import { RealProcessHost } from '../../../node/processes/host.ts'
 import type { ProcessSample } from '../../../node/processes/sampler.ts'
-import type { RunningProcess } from '../../../agents/index.ts'
+import type { OpenContainment } from '../../../node/containment/index.ts'
+import type { RunningProcess, SpawnRequest } from '../../../agents/index.ts'
 import { systemProcesses } from '../../../node/processes/system-processes.ts'
+import { realContainment, uncontained } from '../../doubles/sandboxes.ts'
 import { silentLog } from '../../doubles/silent-log.ts'
 
 let boots = 0
@@ -22,6 +24,14 @@ interface StageOptions {
   readonly bootId?: string
   readonly homeId?: string
   readonly log?: Logger
+  readonly sandbox?: Sandbox
+}
+
+interface OpenStageOptions extends StageOptions {
+  readonly directory: string
+  readonly homeId: string
+  readonly bootId: string
+  readonly containment: OpenContainment
 }
 
 export class Stage {
@@ -29,22 +39,38 @@ export class Stage {
   readonly host: RealProcessHost
   readonly samples: ProcessSample[] = []
 
-  constructor(options: StageOptions = {}) {
-    this.directory = options.directory ?? mkdtempSync(join(tmpdir(), 'weaver-processes-'))
+  /** How its processes are confined. */
+  readonly sandbox: Sandbox
+
+  static async open(options: StageOptions = {}): Promise<Stage> {
+    const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'weaver-processes-'))
     boots += 1
+    // Tests of other runs on this machine are other homes.
+    const homeId = options.homeId ?? `c0ffee${process.pid.toString(16)}`
+    const bootId = options.bootId ?? `b${boots}`
+    const runDirectory = join(directory, 'run')
+    mkdirSync(runDirectory, { recursive: true })
+    const names = { home: homeId, boot: bootId, runDirectory }
+    const containment = await realContainment({ ...names, closedPaths: [directory] })
+    return new Stage({ ...options, directory, homeId, bootId, containment })
+  }
+
+  private constructor(options: OpenStageOptions) {
+    this.directory = options.directory
+    this.sandbox = options.sandbox ?? uncontained
     this.host = new RealProcessHost(
       {
         os: systemProcesses,
         clock: systemClock,
         log: options.log ?? silentLog,
+        containment: options.containment,
         onSamples: (samples) => this.samples.push(...samples)
       },
       {
         runDirectory: join(this.directory, 'run'),
         spoolDirectory: join(this.directory, 'spool'),
-        // Tests of other runs on this machine are other homes.
-        homeId: options.homeId ?? `c0ffee${process.pid.toString(16)}`,
-        bootId: options.bootId ?? `b${boots}`,
+        homeId: options.homeId,
+        bootId: options.bootId,
         directory: this.directory,
         environment: process.env,
         platform: process.platform
@@ -60,7 +86,7 @@ export class Stage {
       pid: pid(pids),
       command,
       env: {},
-      cwd: null,
+      ...this.#folder(),
       io: theirs
     })
     return new Attached(pids, running, ours)
@@ -75,10 +101,19 @@ export class Stage {
       pid: pid(pids),
       command,
       env: {},
-      cwd: null,
+      ...this.#folder(),
       io: null
     })
     return { pid: pids, running }
+  }
+
+  /** A contained process has a folder of its own. */
+  #folder(): Pick<SpawnRequest, 'cwd' | 'isOwnFolder' | 'sandbox'> {
+    const { sandbox } = this
+    if (sandbox.containment === 'none') return { cwd: null, sandbox }
+    const cwd = join(this.directory, 'work', String(pids))
+    mkdirSync(cwd, { recursive: true })
+    return { cwd, isOwnFolder: true, sandbox }
   }
 
   async stop(): Promise<void> {

@@ -1,6 +1,6 @@
 // A whole kernel in the simulated world: the same `createKernel` that the real shell runs.
 
-import { SEED_BYTES, signerFromSeed, utf8 } from '../../../core/index.ts'
+import { SEED_BYTES, signerFromSeed, utf8, WeaverError } from '../../../core/index.ts'
 import type { KeyValueStore } from '../../../core/index.ts'
 import { createKernel } from '../../../node/kernel.ts'
 import type { Kernel } from '../../../node/kernel.ts'
@@ -61,6 +61,7 @@ export class WholeKernel implements SimKernel {
         // Never asked here for a tool: it would start a real process.
         sandbox: createSandbox({ clock, log }, { cacheFolder: '/nowhere', execPath: '/nowhere' }),
         secrets: await Secrets.open({ files: new MemorySecretFiles(), clock, entropy }),
+        missingContainment: () => new WeaverError('CONTAINMENT_MISSING', 'Not simulated'),
         streamMeter: () => undefined,
         machineLoad: () => ({ cpuLoad: prng.below(100) / 100, memoryFreeBytes: GIGABYTE }),
         samples: () => new Map(),
@@ -81,6 +82,7 @@ export class WholeKernel implements SimKernel {
             isDeclared: true
           }))
         },
+        containment: 'simulated',
         version: '0.0.0-sim',
         home: `/sim/${name}`,
         incarnation: { generation, bootId: Buffer.from(entropy.bytes(8)).toString('hex') }

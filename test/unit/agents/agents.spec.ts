@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createAgents } from '../../../agents/index.ts'
 import type { AgentEvent, Agents, AgentSpawnAsk, AgentSpec } from '../../../agents/index.ts'
 import { AGENTS_MAX } from '../../../agents/limits.ts'
-import { millis, pid, WeaverError } from '../../../core/index.ts'
+import { DEFAULT_SANDBOX, millis, pid, WeaverError } from '../../../core/index.ts'
 import type { Pid } from '../../../core/index.ts'
 import { FakeProcessHost } from '../../doubles/fake-process-host.ts'
 import { silentLog } from '../../doubles/silent-log.ts'
@@ -16,6 +16,7 @@ const ticker: AgentSpec = {
   env: { A: 'b' },
   cwd: null,
   restart: 'permanent',
+  sandbox: DEFAULT_SANDBOX,
   requester: 'user:local'
 }
 
@@ -74,6 +75,7 @@ describe('agents', () => {
       pid: 1,
       name: 'ticker',
       runtime: 'custom',
+      sandbox: DEFAULT_SANDBOX,
       restart: 'permanent',
       command: ['sh', '-c', 'date'],
       state: 'running',

@@ -11,6 +11,7 @@ import type { Exit } from '../../../node/api/index.ts'
 import { startFixture } from '../node/http/fixture.ts'
 import type { Fixture } from '../node/http/fixture.ts'
 import { ended, startWeaver, weaver, weaverUnder } from './weaver.ts'
+import { containedSpec } from '../../doubles/sandboxes.ts'
 
 /** Echoes stdin until it ends; a signal ends it. */
 async function cat(caller: Caller): Promise<Exit> {
@@ -53,11 +54,40 @@ describe('weaver run', () => {
           gpu: '1:24GB',
           labels: { a: 'b' },
           node: 'server',
-          timeoutMs: 120_000
+          timeoutMs: 120_000,
+          sandbox: containedSpec
         }
       ]
     ])
   })
+
+  it('says how the command is to be confined', async () => {
+    const grants = ['--grant', 'fs.read:/data', '--grant', 'env:LANG', '--workspace', '/usr/bin/..']
+    const limits = ['--limit', 'mem=1GB', '--limit', 'cpu=0.5', '--limit', 'pids=100']
+    const options = [...grants, ...limits, '--containment', 'none']
+    await weaver(fixture.home, ['run', ...options, '--', 'true'])
+    const call = fixture.service.calls[0]?.[1]
+    assert(typeof call === 'object' && call !== null && 'cwd' in call && 'sandbox' in call)
+    assert.equal(call.cwd, '/usr')
+    assert.deepEqual(call.sandbox, {
+      containment: 'none',
+      grants: ['fs.read:/data', 'env:LANG', 'fs.write:/usr'],
+      limits: { memoryBytes: 1e9, cpus: 0.5, pids: 100 }
+    })
+  })
+
+  for (const wrong of [
+    ['--limit', 'mem'],
+    ['--limit', 'cpu=0'],
+    ['--limit', 'pids=1.5'],
+    ['--limit', 'disk=1GB'],
+    ['--containment', 'off']
+  ]) {
+    it(`refuses ${wrong.join(' ')} before anything runs`, async () => {
+      assert.equal((await weaver(fixture.home, ['run', ...wrong, '--', 'true'])).code, 125)
+      assert.deepEqual(fixture.service.calls, [])
+    })
+  }
 
   for (const [exit, code] of [
     [{ code: 0, signal: null }, 0],

@@ -125,7 +125,7 @@ describe('weaver for people', () => {
   it('prints an aligned table without colour into a pipe', async () => {
     const { stdout } = await weaver(fixture.home, ['kernel', 'ps', '--all'])
     const lines = stdout.trimEnd().split('\n')
-    assert.match(lines[0] ?? '', /^PID +NODE +NAME +KIND +STATE +CPU +MEMORY +AGE$/)
+    assert.match(lines[0] ?? '', /^PID +NODE +NAME +KIND +STATE +CONTAINED +CPU +MEMORY +AGE$/)
     assert.equal(lines.length, 3)
     assert.equal(new Set(lines.map((line) => line.length)).size, 1)
     assert(!stdout.includes('\u001B'))

@@ -1,6 +1,7 @@
 // The small parts of the real kernel that touch the machine: ports and folders.
 
 import assert from 'node:assert/strict'
+import { DEFAULT_SANDBOX } from '../../../core/index.ts'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
@@ -44,7 +45,7 @@ describe('node/task-folders', () => {
   it('a task without a folder gets an empty one of its own, which goes when it has ended', async () => {
     const { processes, seen, end } = host()
     const deps = { processes, log: silentLog, streamMeter: () => undefined }
-    const process = await withTaskFolders(deps, { directory: folder }).spawn(
+    const process = await withTaskFolders(deps, { directory: folder, isKept: false }).spawn(
       spawnRequest('true', null)
     )
     const own = join(folder, '7')
@@ -59,7 +60,7 @@ describe('node/task-folders', () => {
   it('a folder that was named is used and left alone; a failed start leaves none behind', async () => {
     const { processes, seen } = host()
     const deps = { processes, log: silentLog, streamMeter: () => undefined }
-    const tasks = withTaskFolders(deps, { directory: folder })
+    const tasks = withTaskFolders(deps, { directory: folder, isKept: false })
     await tasks.spawn(spawnRequest('true', '/somewhere'))
     assert.equal(seen[0]?.cwd, '/somewhere')
     await assert.rejects(tasks.spawn(spawnRequest('missing', null)))
@@ -124,6 +125,7 @@ function spawnRequest(command: string, cwd: string | null): SpawnRequest {
     command: [command],
     env: {},
     cwd,
+    sandbox: DEFAULT_SANDBOX,
     io: null
   }
 }

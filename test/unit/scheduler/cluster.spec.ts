@@ -167,7 +167,8 @@ class Cluster {
       isReachable: machine === from || this.canReach(from, machine),
       labels: {},
       cpus: 4,
-      cpuLoad: 0
+      cpuLoad: 0,
+      canContain: true
     }))
   }
 

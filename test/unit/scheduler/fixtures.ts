@@ -1,6 +1,6 @@
 // What the tests of this room share.
 
-import { taskId, unixMillis } from '../../../core/index.ts'
+import { DEFAULT_SANDBOX, taskId, unixMillis } from '../../../core/index.ts'
 import type { Entropy, TaskId } from '../../../core/index.ts'
 import type { IoFrames, TaskSpec } from '../../../scheduler/index.ts'
 import type { TaskResult } from '../../../scheduler/result.ts'
@@ -17,6 +17,7 @@ export function testSpec(more: Partial<TaskSpec> = {}): TaskSpec {
     node: null,
     timeoutMs: null,
     isAttached: false,
+    sandbox: DEFAULT_SANDBOX,
     ...more
   }
 }

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { DEFAULT_SANDBOX } from '../../../core/index.ts'
 import { parseGpuRequest, place } from '../../../scheduler/index.ts'
 import type { Candidate, Needs } from '../../../scheduler/index.ts'
 import { testCandidate, testGpu, testNode } from '../../doubles/peer-directory.ts'
 
-const none: Needs = { gpu: null, labels: {}, node: null }
+const UNCONTAINED = { ...DEFAULT_SANDBOX, containment: 'none' } as const
+const none: Needs = { gpu: null, labels: {}, node: null, sandbox: DEFAULT_SANDBOX }
 const laptop = testCandidate(testNode(1), { name: 'laptop' })
 const server = testCandidate(testNode(2), { name: 'server', gpus: [testGpu(0)] })
 
@@ -98,6 +100,7 @@ describe('scheduler/placement', () => {
         tasksMax: fc.integer({ min: 1, max: 5 }),
         cpus: fc.integer({ min: 1, max: 8 }),
         cpuLoad: fc.constantFrom(0, 0.25, 0.5),
+        canContain: fc.boolean(),
         labels: fc.constantFrom({}, { zone: 'eu' }),
         gpus: fc
           .array(fc.boolean(), { maxLength: 3 })
@@ -109,7 +112,8 @@ describe('scheduler/placement', () => {
   const needs = fc.record({
     gpu: fc.constantFrom(null, parseGpuRequest('1'), parseGpuRequest('2')),
     labels: fc.constantFrom({}, { zone: 'eu' }),
-    node: fc.constantFrom(null, testNode(1), testNode(2))
+    node: fc.constantFrom(null, testNode(1), testNode(2)),
+    sandbox: fc.constantFrom(DEFAULT_SANDBOX, UNCONTAINED)
   })
 
   it('place() chooses a member that fits and that none is less loaded than, in any order', () => {
@@ -120,6 +124,7 @@ describe('scheduler/placement', () => {
         const fits = all.filter(
           (candidate) =>
             candidate.isReachable &&
+            (asked.sandbox.containment === 'none' || candidate.canContain) &&
             candidate.runningTasks < candidate.tasksMax &&
             (asked.node === null || candidate.nodeId === asked.node) &&
             (Object.keys(asked.labels).length === 0 || candidate.labels['zone'] === 'eu') &&

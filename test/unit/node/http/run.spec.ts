@@ -10,6 +10,7 @@ import type { IoFrame } from '../../../../node/api/io-frame.ts'
 import { runTask } from '../../../../node/api/run-client.ts'
 import type { TaskSubmission } from '../../../../node/api/index.ts'
 import { SUBMISSION_TIMEOUT_MS } from '../../../../node/http/limits.ts'
+import { containedSpec } from '../../../doubles/sandboxes.ts'
 import { startFixture } from './fixture.ts'
 import type { Fixture } from './fixture.ts'
 
@@ -20,7 +21,8 @@ const CAT: TaskSubmission = {
   gpu: null,
   labels: {},
   node: null,
-  timeoutMs: null
+  timeoutMs: null,
+  sandbox: containedSpec
 }
 
 setFlagsFromString('--expose-gc')

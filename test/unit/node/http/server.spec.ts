@@ -14,6 +14,7 @@ import { silentLog } from '../../../doubles/silent-log.ts'
 import { VirtualClock } from '../../../sim/world/virtual-clock.ts'
 import { ask, errorCode, startFixture } from './fixture.ts'
 import type { Fixture } from './fixture.ts'
+import { containedSpec } from '../../../doubles/sandboxes.ts'
 
 describe('HttpServer on the Unix socket', () => {
   let fixture: Fixture
@@ -49,7 +50,8 @@ describe('HttpServer on the Unix socket', () => {
           gpu: '1:24GB',
           labels: {},
           node: null,
-          timeoutMs: null
+          timeoutMs: null,
+          sandbox: containedSpec
         }
       ]
     ])

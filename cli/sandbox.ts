@@ -1,0 +1,66 @@
+// What `run` and `agent spawn` say about the confinement of their process.
+
+import type { SandboxSpec } from '../node/api/index.ts'
+import type { Args, Option } from './command.ts'
+import { usageError } from './errors.ts'
+
+export const SANDBOX_OPTIONS: Readonly<Record<string, Option>> = {
+  workspace: {
+    value: 'DIR',
+    help: 'Work in this folder, and let it be written (on the node that runs it)'
+  },
+  grant: {
+    value: 'GRANT',
+    isMultiple: true,
+    help: 'What it may use beside its own folder: fs.read:/path, fs.write:/path, env:NAME, ...'
+  },
+  limit: {
+    value: 'WHAT=HOW',
+    isMultiple: true,
+    help: 'What it may use at most: mem=1GB, cpu=2 or pids=100'
+  },
+  containment: {
+    value: 'os|none',
+    help: 'none: an ordinary process of the kernel’s user, where policy allows that (default: os)'
+  }
+}
+
+export interface Confinement {
+  readonly sandbox: SandboxSpec
+  /** Null: a fresh folder of its own. */
+  readonly cwd: string | null
+}
+
+export async function confinementOf(args: Args): Promise<Confinement> {
+  const containment = args.oneOf('containment', ['os', 'none'], 'os')
+  const workspace = args.text('workspace')
+  const cwd = workspace === null ? null : await absolute(workspace)
+  const grants = [...args.texts('grant'), ...(cwd === null ? [] : [`fs.write:${cwd}`])]
+  const limits = { memoryBytes: null, cpus: null, pids: null }
+  for (const text of args.texts('limit')) Object.assign(limits, await limitOf(text))
+  return { sandbox: { containment, grants, limits }, cwd }
+}
+
+/** Links are followed here, where whoever asks can see them; the kernel follows none. */
+async function absolute(path: string): Promise<string> {
+  const [paths, files] = await Promise.all([import('node:path'), import('node:fs')])
+  try {
+    return files.realpathSync(path)
+  } catch {
+    return paths.resolve(path) // It may be there on the node that runs the command.
+  }
+}
+
+async function limitOf(
+  text: string
+): Promise<Partial<Record<keyof SandboxSpec['limits'], number>>> {
+  const [what, how = ''] = text.split('=')
+  if (what === 'mem' && how !== '') {
+    const { parseBytes } = await import('../core/index.ts')
+    return { memoryBytes: parseBytes(how) }
+  }
+  const amount = Number(how)
+  if (what === 'cpu' && /^\d+(\.\d+)?$/.test(how) && amount > 0) return { cpus: amount }
+  if (what === 'pids' && /^\d+$/.test(how) && amount > 0) return { pids: amount }
+  throw usageError(`--limit '${text}' is not one of mem=1GB, cpu=2 and pids=100`)
+}

@@ -1,0 +1,305 @@
+// Containment on Linux by bubblewrap: user, pid, ipc, uts, cgroup and net namespaces, no capabilities, a
+// seccomp filter, and a file system made of what was granted.
+//
+// Invariants
+//   B1. Nothing that a requester wrote reaches the program that confines: its own environment is made here,
+//       and the environment and arguments of the process go through a file and behind `--`.
+//   B2. A granted path is opened once, without following links, and that very folder is shown: what is swapped
+//       afterwards is not seen.
+//   B3. When the program that confines ends, of whatever cause, all inside ends: its first process is the
+//       init of a pid namespace and dies with it.
+
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  unlinkSync,
+  writeFileSync
+} from 'node:fs'
+import { join } from 'node:path'
+import { formatGrant } from '../../core/index.ts'
+import type { Grant } from '../../core/index.ts'
+import type { GroupMaker } from './cgroups.ts'
+import { copiedEtc } from './etc.ts'
+import { entering } from './entering.ts'
+import { GrantRefusedError } from './errors.ts'
+import { gpuBinds } from './gpu-devices.ts'
+import { PIDS_DEFAULT } from './limits.ts'
+import type { Containment, Egress, LaunchPlan, LaunchWish } from './ports.ts'
+import { foundProgram } from './program.ts'
+import {
+  EGRESS_SOCKET,
+  grantedView,
+  insideOf,
+  PATH_INSIDE,
+  PROC_MASKED_FILES,
+  PROC_MASKED_FOLDERS,
+  PROC_READ_ONLY,
+  SYSTEM_FOLDERS,
+  TASK_FOLDER
+} from './view.ts'
+import type { Seen } from './view.ts'
+import { BadDirectoryError } from '../processes/errors.ts'
+
+// Node names no O_PATH: the descriptor says where a folder is and reads nothing. The same on both machines.
+const O_PATH = 0o10_000_000
+const { O_NOFOLLOW, O_RDONLY } = constants
+
+export interface BubblewrapDeps {
+  readonly groups: GroupMaker
+  /** The way out; null: none is built in, and `net:` grants are refused. */
+  readonly egress: Egress | null
+}
+
+export interface BubblewrapOptions {
+  /** Where bubblewrap lies. */
+  readonly program: string
+  /** Whether it can show an open folder (`--bind-fd`): without, a granted folder is looked up twice. */
+  readonly canBindOpen: boolean
+  readonly filter: Uint8Array
+  /** Of this kernel alone, mode 0700: for short-lived files. */
+  readonly runDirectory: string
+  /** What no grant may show: the weaver's home. */
+  readonly closedPaths: readonly string[]
+  /** Of whoever runs the kernel: `env:` grants name what may be handed on of it. */
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
+/** What goes to descriptors of the child, in the order in which they are numbered. */
+class Descriptors {
+  readonly open: number[] = []
+
+  /** The number that it will have in the child. */
+  add(descriptor: number): number {
+    this.open.push(descriptor)
+    return this.open.length + 2
+  }
+
+  close(): void {
+    for (const descriptor of this.open.splice(0)) closeSync(descriptor)
+  }
+}
+
+export class Bubblewrap implements Containment {
+  readonly name = 'bubblewrap'
+  readonly #deps: BubblewrapDeps
+  readonly #options: BubblewrapOptions
+  readonly #system: { readonly args: readonly string[]; readonly seen: readonly Seen[] }
+  readonly #filterPath: string
+  #files = 0
+
+  constructor(deps: BubblewrapDeps, options: BubblewrapOptions) {
+    this.#deps = deps
+    this.#options = options
+    this.#system = systemView(copiedEtc(join(options.runDirectory, 'etc')))
+    this.#filterPath = join(options.runDirectory, 'seccomp.bpf')
+    writeFileSync(this.#filterPath, options.filter, { mode: 0o600 })
+  }
+
+  plan(wish: LaunchWish): LaunchPlan {
+    const descriptors = new Descriptors()
+    try {
+      return this.#plan(wish, descriptors)
+    } catch (error) {
+      descriptors.close()
+      throw error
+    }
+  }
+
+  inside(osPid: number): number | null {
+    const init = childrenOf(osPid)[0] // The init of its pid namespace,
+    return init === undefined ? null : (childrenOf(init)[0] ?? null) // and the command, its first child.
+  }
+
+  #plan(wish: LaunchWish, descriptors: Descriptors): LaunchPlan {
+    const { program, closedPaths } = this.#options
+    const { grants, limits, directory, isOwnDirectory } = wish
+    checkGrants(grants, this.#deps.egress !== null)
+    const granted = grantedView(grants, closedPaths)
+    const own = { path: directory, inside: TASK_FOLDER, isWritable: true }
+    const seen = [...this.#system.seen, ...granted, ...(isOwnDirectory ? [own] : [])]
+    const workDirectory = isOwnDirectory ? TASK_FOLDER : insideOf(directory, seen)
+    if (workDirectory === null) {
+      throw new BadDirectoryError(
+        directory,
+        `it is not seen inside; give it with --workspace ${directory} or a grant`
+      )
+    }
+    const environment = this.#environment(wish)
+    foundProgram({ program: wish.command[0], path: environment['PATH'] ?? '', workDirectory, seen })
+    const args = [
+      ...WALLS,
+      ...this.#system.args,
+      ...gpuBinds(wish.gpus),
+      ...(isOwnDirectory ? [] : ['--perms', '0700', '--tmpfs', TASK_FOLDER]),
+      ...granted.flatMap((it) => this.#bind(it, descriptors)),
+      ...(isOwnDirectory ? this.#bind(own, descriptors) : []),
+      ...this.#egress(wish),
+      '--remount-ro',
+      '/',
+      ...Object.entries(environment).flatMap(([name, value]) => ['--setenv', name, value]),
+      '--chdir',
+      workDirectory,
+      '--seccomp',
+      String(descriptors.add(openSync(this.#filterPath, O_RDONLY)))
+    ]
+    const argsDescriptor = descriptors.add(this.#written(args))
+    const wished = { ...limits, pids: limits.pids ?? PIDS_DEFAULT }
+    const kept = { demanded: limits, isKillable: false } // B3 ends it.
+    const group = this.#deps.groups.make(wish.pid, wished, kept)
+    const confined = [program, '--args', String(argsDescriptor), '--', ...wish.command]
+    return {
+      command: entering(group?.joinFiles ?? [], confined),
+      environment: { [wish.mark[0]]: wish.mark[1] }, // B1
+      directory: '/',
+      descriptors: descriptors.open,
+      group,
+      release: () => descriptors.close()
+    }
+  }
+
+  #environment({ environment, given, grants, mark }: LaunchWish): Record<string, string> {
+    const passed: Record<string, string> = {}
+    for (const grant of grants) {
+      const value = grant.kind === 'env' ? this.#options.environment[grant.name] : undefined
+      if (grant.kind === 'env' && value !== undefined) passed[grant.name] = value
+    }
+    return { ...environment, ...INSIDE, ...given, ...passed, [mark[0]]: mark[1] }
+  }
+
+  #bind({ path, inside, isWritable }: Seen, descriptors: Descriptors): readonly string[] {
+    const open = openFolder(path)
+    if (!this.#options.canBindOpen) {
+      closeSync(open)
+      return [isWritable ? '--bind' : '--ro-bind', path, inside]
+    }
+    return [isWritable ? '--bind-fd' : '--ro-bind-fd', String(descriptors.add(open)), inside] // B2
+  }
+
+  #egress({ pid, grants }: LaunchWish): readonly string[] {
+    const asked = grants.filter(({ kind }) => kind === 'net')
+    if (asked.length === 0 || this.#deps.egress === null) return []
+    return ['--bind', this.#deps.egress.open(pid, asked), EGRESS_SOCKET]
+  }
+
+  /** An open file of these arguments that has no name any more. */
+  #written(args: readonly string[]): number {
+    this.#files += 1
+    const path = join(this.#options.runDirectory, `launch-${this.#files}`)
+    writeFileSync(path, args.map((argument) => `${argument}\0`).join(''), { mode: 0o600 })
+    try {
+      return openSync(path, O_RDONLY)
+    } finally {
+      unlinkSync(path)
+    }
+  }
+}
+
+const INSIDE = { PATH: PATH_INSIDE, HOME: TASK_FOLDER, TMPDIR: '/tmp' }
+
+/** What every contained process has around it. */
+const WALLS: readonly string[] = [
+  '--unshare-user',
+  '--unshare-pid',
+  '--unshare-ipc',
+  '--unshare-uts',
+  '--unshare-cgroup-try',
+  '--unshare-net',
+  '--die-with-parent',
+  '--new-session',
+  '--cap-drop',
+  'ALL',
+  // A kernel that runs as root shows as an ordinary user inside, as programs expect of one without rights.
+  ...(process.getuid?.() === 0 ? ['--uid', '1000', '--gid', '1000'] : []),
+  '--hostname',
+  'weaver',
+  '--clearenv'
+]
+
+/** Whether what is asked for can be given at all. */
+function checkGrants(grants: readonly Grant[], hasEgress: boolean): void {
+  for (const grant of grants) {
+    if (grant.kind === 'fs.read' || grant.kind === 'fs.write' || grant.kind === 'env') continue
+    if (grant.kind === 'net') {
+      if (hasEgress) continue
+      throw new GrantRefusedError(
+        formatGrant(grant),
+        'this kernel has no way out for contained processes'
+      )
+    }
+    throw new GrantRefusedError(
+      formatGrant(grant),
+      'a contained process cannot ask this kernel for anything yet'
+    )
+  }
+}
+
+function systemView(etc: string): {
+  readonly args: readonly string[]
+  readonly seen: readonly Seen[]
+} {
+  const args: string[] = []
+  const seen: Seen[] = []
+  for (const folder of SYSTEM_FOLDERS) {
+    const stat = lstatSync(folder, { throwIfNoEntry: false })
+    if (stat === undefined) continue
+    seen.push({ path: folder, inside: folder, isWritable: false })
+    if (stat.isSymbolicLink()) args.push('--symlink', readlinkSync(folder), folder)
+    else args.push('--ro-bind', folder, folder)
+  }
+  args.push('--ro-bind', etc, '/etc', '--proc', '/proc', '--dev', '/dev')
+  seen.push({ path: etc, inside: '/etc', isWritable: false })
+  // What is written there is the machine's: a kernel that runs as root would own it also inside.
+  for (const name of PROC_READ_ONLY) args.push('--ro-bind-try', `/proc/${name}`, `/proc/${name}`)
+  for (const name of PROC_MASKED_FILES) {
+    if (isReadable(`/proc/${name}`)) args.push('--ro-bind', '/dev/null', `/proc/${name}`)
+  }
+  for (const name of PROC_MASKED_FOLDERS) {
+    if (isReadable(`/proc/${name}`)) args.push('--tmpfs', `/proc/${name}`)
+  }
+  // Each mount costs a tenth of a millisecond: links stand in where they do as well.
+  args.push('--perms', '1777', '--tmpfs', '/tmp', '--dir', '/var', '--symlink', '/tmp', '/var/tmp')
+  args.push('--perms', '0755', '--dir', '/run', '--symlink', '/run', '/var/run')
+  return { args, seen }
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK)
+    return true
+  } catch {
+    return false // Not there, or closed to this user anyway.
+  }
+}
+
+/** The folder or file at `path` itself: refused when a link is anywhere on the way to it. */
+function openFolder(path: string): number {
+  let open: number
+  try {
+    open = openSync(path, O_PATH | O_NOFOLLOW)
+  } catch {
+    throw new GrantRefusedError(path, 'there is nothing of this name on this machine')
+  }
+  // What was opened, as the system names it: another name means that a link led here.
+  const found = readlinkSync(`/proc/self/fd/${open}`)
+  if (found === path && !fstatSync(open).isSymbolicLink()) return open
+  closeSync(open)
+  throw new GrantRefusedError(path, `it is a link, or lies behind one: grant ${found} itself`)
+}
+
+function childrenOf(osPid: number): readonly number[] {
+  try {
+    const text = readFileSync(`/proc/${osPid}/task/${osPid}/children`, 'utf8')
+    return text
+      .split(' ')
+      .filter((item) => item !== '')
+      .map(Number)
+  } catch {
+    return [] // It has ended.
+  }
+}

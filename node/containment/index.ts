@@ -1,0 +1,5 @@
+export { entering } from './entering.ts'
+export { missing, openContainment } from './open.ts'
+export type { OpenContainment } from './open.ts'
+export { foundProgram } from './program.ts'
+export type { ControlGroup, DevicePlace, LaunchPlan } from './ports.ts'

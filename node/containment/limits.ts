@@ -1,0 +1,21 @@
+import { millis } from '../../core/index.ts'
+import type { Millis } from '../../core/index.ts'
+
+/** How long a probe of the machine may take: the first start of bubblewrap after a boot reads its file. */
+export const PROBE_TIMEOUT_MS: Millis = millis(5000)
+
+/** Processes and threads of a contained process that asks for no limit. A large build has some hundreds. */
+export const PIDS_DEFAULT = 4096
+
+/**
+ * Raises the chance that the system, out of memory, ends a contained process before the kernel of weaver: half of the
+ * scale, so that those who asked for a limit and keep to it are still weighed by size.
+ */
+export const OOM_SCORE_ADJUST = 500
+
+/** The period over which CPU time is shared out, in microseconds: the Linux default. */
+export const CPU_PERIOD_US = 100_000
+
+/** How often a control group that should be empty is tried to be removed: its last process may be a zombie. */
+export const GROUP_REMOVE_TRIES_MAX = 40
+export const GROUP_REMOVE_PAUSE_MS: Millis = millis(25)

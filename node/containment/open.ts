@@ -1,0 +1,67 @@
+import { ContainmentMissingError } from './errors.ts'
+import { Bubblewrap } from './bubblewrap.ts'
+import { GroupMaker } from './cgroups.ts'
+import type { GroupMakerDeps } from './cgroups.ts'
+import { detectContainment } from './detect.ts'
+import type { Absent, Detected } from './detect.ts'
+import type { Containment, Egress } from './ports.ts'
+import { seccompFilter } from './seccomp.ts'
+import { Seatbelt } from './seatbelt.ts'
+
+export interface ContainmentOptions {
+  readonly home: string
+  readonly boot: string
+  readonly runDirectory: string
+  readonly closedPaths: readonly string[]
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly platform: NodeJS.Platform
+  readonly arch: string
+}
+
+/** How this kernel confines, as far as this machine lets it. */
+export interface OpenContainment {
+  readonly detected: Detected | Absent
+  /** @throws WeaverError `CONTAINMENT_MISSING` */
+  containment(): Containment
+  readonly groups: GroupMaker
+}
+
+/** To be called once, under the home's lock. */
+export async function openContainment(
+  deps: GroupMakerDeps & { readonly egress: Egress | null },
+  options: ContainmentOptions
+): Promise<OpenContainment> {
+  const detected = await detectContainment(options.platform, options.arch)
+  const groups = new GroupMaker(deps, options)
+  const containment = opened(detected, { groups, egress: deps.egress }, options)
+  return {
+    detected,
+    groups,
+    containment: () => {
+      if (containment !== null) return containment
+      throw missing(detected)
+    }
+  }
+}
+
+function opened(
+  detected: Detected | Absent,
+  deps: { readonly groups: GroupMaker; readonly egress: Egress | null },
+  options: ContainmentOptions
+): Containment | null {
+  if (detected.name === null) return null
+  const { program, canBindOpen } = detected
+  if (detected.name === 'sandbox-exec') return new Seatbelt({ ...options, program })
+  const filter = seccompFilter(options.arch)
+  if (filter === null) return null // Not reached: it was not detected then.
+  return new Bubblewrap(deps, { ...options, program, canBindOpen, filter })
+}
+
+/** Says what to install, and how to do without: by asking for it. */
+export function missing(detected: Detected | Absent): ContainmentMissingError {
+  const { why, fix } = detected.name === null ? detected : { why: 'it was not opened', fix: '' }
+  return new ContainmentMissingError(
+    why,
+    `run \`${fix}\` there, or ask for a process that is not contained with --containment none`
+  )
+}

@@ -1,0 +1,73 @@
+// What starts a process says it wants, and what a containment answers. The back-ends are bubblewrap (Linux)
+// and sandbox-exec (macOS); node/processes/host.ts carries the plan out.
+
+import type { Grant, Limits, Pid } from '../../core/index.ts'
+
+/** A GPU that the process was given. */
+export interface DevicePlace {
+  readonly vendor: string
+  readonly vendorIndex: number
+}
+
+export interface LaunchWish {
+  readonly pid: Pid
+  readonly command: readonly [string, ...string[]]
+  /** What the kernel hands on of its own environment; where it names places the containment has its own. */
+  readonly environment: Readonly<Record<string, string>>
+  /** What the requester set, over that. */
+  readonly given: Readonly<Record<string, string>>
+  /** The variable by which a stray process is known to this kernel. */
+  readonly mark: readonly [name: string, value: string]
+  /** On this machine: absolute, there. */
+  readonly directory: string
+  /** The kernel made `directory` for this process alone: it is writable, and seen inside as /task. */
+  readonly isOwnDirectory: boolean
+  readonly grants: readonly Grant[]
+  readonly limits: Limits
+  readonly gpus: readonly DevicePlace[]
+}
+
+/** How to start a process so that it is confined. */
+export interface LaunchPlan {
+  readonly command: readonly [string, ...string[]]
+  /** Of the program that confines, not of the process inside. */
+  readonly environment: Readonly<Record<string, string>>
+  readonly directory: string
+  /** Open files of ours that become descriptors 3, 4, ... of the child. */
+  readonly descriptors: readonly number[]
+  /** What keeps and limits it beside its namespaces; null: nothing does. */
+  readonly group: ControlGroup | null
+  /** Closes `descriptors`. To be called once the child runs, or does not. */
+  release(): void
+}
+
+/** One control group of the operating system, around one process and all that it starts. */
+export interface ControlGroup {
+  /** Ends all that is in it at once, also what forks meanwhile. */
+  kill(): void
+  /** To be called when its process has ended: kills what is left, and removes it. Never rejects. */
+  remove(): Promise<void>
+}
+
+/** One way of this machine to confine processes. Nothing is durable, nothing is retried; calls may overlap. */
+export interface Containment {
+  /** `bubblewrap` or `sandbox-exec`. */
+  readonly name: string
+  /**
+   * Plans, and opens what the plan needs. Starts nothing.
+   * @throws WeaverError `CONTAINMENT_GRANT_REFUSED`, `CONTAINMENT_LIMIT_MISSING`, `PROCESS_NOT_FOUND`,
+   *   `PROCESS_NOT_EXECUTABLE`, `PROCESS_BAD_DIRECTORY`
+   */
+  plan(wish: LaunchWish): LaunchPlan
+  /** The process that was asked for, below the one that confines it; null before it runs. */
+  inside(osPid: number): number | null
+}
+
+/**
+ * The way out of a contained process: a socket of the kernel's egress proxy for its `net:` grants. Until one is plugged in
+ * here, a wish with such grants is refused.
+ */
+export interface Egress {
+  /** The path of a Unix socket that will be seen inside as /run/weaver/egress.sock. */
+  open(pid: Pid, grants: readonly Grant[]): string
+}

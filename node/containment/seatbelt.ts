@@ -1,0 +1,138 @@
+// Containment on macOS by sandbox-exec: a profile that denies by default. Written from Apple's profiles and
+// from what others run; no test has tried it. It has no namespaces: other processes can be seen by name, and
+// there are no limits of memory, CPU or processes.
+
+import { mkdirSync, realpathSync } from 'node:fs'
+import { join } from 'node:path'
+import { formatGrant } from '../../core/index.ts'
+import { BadDirectoryError } from '../processes/errors.ts'
+import { GrantRefusedError, LimitMissingError } from './errors.ts'
+import type { Containment, LaunchPlan, LaunchWish } from './ports.ts'
+import { grantedView, insideOf } from './view.ts'
+import type { Seen } from './view.ts'
+
+export interface SeatbeltOptions {
+  readonly program: string
+  readonly runDirectory: string
+  readonly closedPaths: readonly string[]
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
+const READABLE: readonly string[] = [
+  '/usr',
+  '/bin',
+  '/sbin',
+  '/System',
+  '/Library/Apple',
+  '/Library/Frameworks',
+  '/Library/Developer/CommandLineTools',
+  '/opt/homebrew',
+  '/private/etc/ssl',
+  '/private/etc/localtime',
+  '/private/var/db/timezone',
+  '/private/var/db/dyld'
+]
+
+export class Seatbelt implements Containment {
+  readonly name = 'sandbox-exec'
+  readonly #options: SeatbeltOptions
+
+  constructor(options: SeatbeltOptions) {
+    this.#options = options
+  }
+
+  plan(wish: LaunchWish): LaunchPlan {
+    const { program, closedPaths, environment } = this.#options
+    const { grants, limits, directory, isOwnDirectory } = wish
+    for (const [name, value] of Object.entries(limits)) {
+      if (value !== null) throw new LimitMissingError(name, 'macOS has no control groups')
+    }
+    for (const grant of grants) {
+      if (grant.kind === 'env') continue
+      const isPath = grant.kind === 'fs.read' || grant.kind === 'fs.write'
+      if (isPath && grant.path === grant.inside) continue
+      const why = isPath
+        ? 'a path cannot be shown under another name here'
+        : 'not on this system yet'
+      throw new GrantRefusedError(formatGrant(grant), why)
+    }
+    const granted = grantedView(grants, closedPaths).map((it) => ({
+      ...it,
+      path: realpathSync(it.path)
+    }))
+    const own = { path: realpathSync(directory), inside: directory, isWritable: true }
+    if (!isOwnDirectory && insideOf(own.path, granted) === null) {
+      throw new BadDirectoryError(directory, `give it with --workspace ${directory} or a grant`)
+    }
+    const temporary = join(this.#options.runDirectory, `tmp-${wish.pid}`)
+    mkdirSync(temporary, { recursive: true, mode: 0o700 })
+    const seen = [
+      ...granted,
+      ...(isOwnDirectory ? [own] : []),
+      { path: realpathSync(temporary), inside: temporary, isWritable: true }
+    ]
+    const passed: Record<string, string> = {}
+    for (const grant of grants) {
+      const value = grant.kind === 'env' ? environment[grant.name] : undefined
+      if (grant.kind === 'env' && value !== undefined) passed[grant.name] = value
+    }
+    const places = { HOME: isOwnDirectory ? own.path : temporary, TMPDIR: temporary }
+    const inner = { ...wish.environment, ...places, ...wish.given, ...passed }
+    const assignments = Object.entries(inner).map(([name, value]) => `${name}=${value}`)
+    return {
+      // The profile is in force before `env` runs, so nothing of the requester's environment is outside it.
+      command: [
+        program,
+        '-p',
+        seatbeltProfile(seen),
+        '/usr/bin/env',
+        '-i',
+        ...assignments,
+        `${wish.mark[0]}=${wish.mark[1]}`,
+        ...wish.command
+      ],
+      environment: { [wish.mark[0]]: wish.mark[1] },
+      directory,
+      descriptors: [],
+      group: null,
+      release: () => undefined
+    }
+  }
+
+  /** sandbox-exec becomes the command. */
+  inside(osPid: number): number {
+    return osPid
+  }
+}
+
+/** Later rules win: what is denied at the end stays denied. */
+export function seatbeltProfile(seen: readonly Seen[]): string {
+  const readable = READABLE.map((path) => `(subpath ${quoted(path)})`).join(' ')
+  const lines = [
+    '(version 1)',
+    '(deny default)',
+    '(allow process-fork)',
+    '(allow process-exec)',
+    '(allow signal (target same-sandbox))',
+    '(allow process-info* (target same-sandbox))',
+    '(allow sysctl-read)',
+    '(allow file-read-metadata)',
+    `(allow file-read* (literal "/") ${readable})`,
+    '(allow file-read* file-write-data (literal "/dev/null") (literal "/dev/zero") (literal "/dev/tty"))',
+    '(allow file-read* (literal "/dev/random") (literal "/dev/urandom") (subpath "/dev/fd"))',
+    '(allow mach-lookup (global-name "com.apple.system.opendirectoryd.libinfo"))',
+    ...seen.map(({ path }) => `(allow file-read* (subpath ${quoted(path)}))`),
+    ...seen
+      .filter(({ isWritable }) => isWritable)
+      .map(({ path }) => `(allow file-write* (subpath ${quoted(path)}))`),
+    // Every way out, and programs with another user's rights.
+    '(deny network*)',
+    '(deny file-write-setugid)'
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+/** A string of the profile's language. Control characters cannot be in a granted path. */
+function quoted(text: string): string {
+  return `"${text.replaceAll('\\', '\\\\').replaceAll('"', String.raw`\"`)}"`
+}

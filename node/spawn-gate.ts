@@ -1,0 +1,54 @@
+// What starts a process asks for several things at once: for the start, for each grant, and, where it is not
+// to be contained, for that. All are decided before anything starts, and recorded in one append.
+
+import { parseGrant } from '../core/index.ts'
+import { grantRequest } from '../governance/index.ts'
+import type { Action, Gate, GateRequest } from '../governance/index.ts'
+
+/** The acts that start a process on this node. A task's submission starts nothing: its executor decides. */
+const STARTS: ReadonlySet<Action> = new Set<Action>(['task.accept', 'agent.spawn', 'process.spawn'])
+
+/** The same gate, for which a start says in its context how it is confined. */
+export function spawnGate(gate: Gate): Gate {
+  return {
+    ...gate,
+    authorize: async (request, waiting) => {
+      return await authorizeStart(gate, { request, more: [], waiting })
+    },
+    authorizeWith: async (request, more, waiting) => {
+      return await authorizeStart(gate, { request, more, waiting })
+    }
+  }
+}
+
+async function authorizeStart(
+  gate: Gate,
+  {
+    request,
+    more,
+    waiting
+  }: {
+    readonly request: GateRequest
+    readonly more: Parameters<Gate['authorizeWith']>[1]
+    readonly waiting: Parameters<Gate['authorizeWith']>[2]
+  }
+): ReturnType<Gate['authorizeWith']> {
+  const parts = partsOf(request)
+  if (parts.length === 0) return await gate.authorizeWith(request, more, waiting)
+  const { decisions, entries } = await gate.authorizeAll([request, ...parts], more, waiting)
+  const [first] = decisions
+  if (first === undefined) return await gate.authorizeWith(request, more, waiting) // Not reached.
+  return { ...first, entries }
+}
+
+/** What a start asks for beside itself. */
+export function partsOf({ principal, action, resource, context }: GateRequest): GateRequest[] {
+  if (!STARTS.has(action)) return []
+  const { grants, containment } = context
+  const texts: readonly unknown[] = Array.isArray(grants) ? grants : []
+  const parts = texts
+    .filter((text) => typeof text === 'string')
+    .map((text) => grantRequest(principal, parseGrant(text)))
+  if (containment === 'os') return parts
+  return [{ principal, action: 'process.uncontained', resource, context: {} }, ...parts]
+}
