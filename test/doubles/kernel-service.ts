@@ -4,6 +4,7 @@
 import { WeaverError } from '../../core/index.ts'
 import type { FrameChannel } from '../../core/index.ts'
 import { decodeIoFrame, encodeIoFrame } from '../../node/api/io-frame.ts'
+import { counted } from './counted.ts'
 import type { IoFrame } from '../../node/api/io-frame.ts'
 import type {
   Agent,
@@ -554,22 +555,6 @@ function line(n: number): LogLine {
     message: `line ${n}`,
     fields: { room: 'mesh' }
   }
-}
-
-/** Items 1 to `count`, resumable; when following it then stays open until it is left. */
-async function* counted<T>(
-  options: FollowOptions,
-  count: number,
-  item: (n: number) => T
-): AsyncGenerator<Streamed<T>, void, void> {
-  for (let n = Number(options.after ?? 0) + 1; n <= count; n += 1) {
-    if (options.signal.aborted) return
-    yield { id: String(n), item: item(n) }
-  }
-  if (!options.follow || options.signal.aborted) return
-  const { promise, resolve } = Promise.withResolvers<void>()
-  options.signal.addEventListener('abort', () => resolve(), { once: true })
-  await promise
 }
 
 async function* decoded(frames: AsyncIterable<Uint8Array>): AsyncGenerator<IoFrame, void, void> {
