@@ -1,6 +1,6 @@
 // What agents/ needs from outside. node/ plugs in node/processes, the scheduler's pids and the gate.
 
-import type { FrameChannel, Millis, Pid, Sandbox } from '../core/index.ts'
+import type { Epoch, FrameChannel, Millis, NodeId, Pid, Sandbox, TaskId } from '../core/index.ts'
 
 /** How a process ended: one of the two is null. */
 export interface ExitStatus {
@@ -26,6 +26,8 @@ export interface SpawnRequest {
   readonly isOwnFolder?: boolean
   /** How it is confined. Never less than this: where it cannot be had, nothing starts. */
   readonly sandbox: Sandbox
+  /** The run of a task whose origin has the secrets that its grants name; absent: they are this node's. */
+  readonly secretsOf?: { readonly node: NodeId; readonly taskId: TaskId; readonly epoch: Epoch }
   /** GPUs that it was given; without, it sees none when it is contained. */
   readonly gpus?: readonly { readonly vendor: string; readonly vendorIndex: number }[]
   /** Null: no input, and output goes to the process's spool. */

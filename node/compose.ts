@@ -32,7 +32,7 @@ import { handOver } from './key-rotation.ts'
 import { missing, openContainment } from './containment/index.ts'
 import type { OpenContainment } from './containment/index.ts'
 import { createKernel } from './kernel.ts'
-import type { Kernel } from './kernel.ts'
+import type { Kernel, KernelDeps } from './kernel.ts'
 import { kernelService } from './kernel-service.ts'
 import { LOG_LINES_KEPT_MAX, STOP_GRACE_MS } from './limits.ts'
 import { rememberPorts, withRememberedPorts } from './listen-ports.ts'
@@ -48,6 +48,7 @@ import { machineLoadMeter, ownResources, runCommand } from './resources.ts'
 import type { KernelService } from './service.ts'
 import { garbageMeter } from './stream-garbage.ts'
 import { clearTaskFolders, withTaskFolders } from './task-folders.ts'
+import type { TaskFoldersDeps } from './task-folders.ts'
 import { VERSION } from './version.ts'
 
 export interface NodeOptions {
@@ -210,7 +211,6 @@ async function openKernel(
   parts.logFile.redactBy((text) => secrets.redacted(text))
   const checker = threadedChecker({ clock })
   opened.add(() => checker.stop())
-  const folderDeps = { processes, log, streamMeter }
   const build = async ({ seed, signer }: HomeKey): Promise<Kernel> =>
     createKernel(
       {
@@ -228,8 +228,7 @@ async function openKernel(
           { listen, mdns: config.mdns }
         ),
         pids: createPids({ store }),
-        agentProcesses: withTaskFolders(folderDeps, { directory: paths.work, isKept: true }),
-        taskProcesses: withTaskFolders(folderDeps, { directory: paths.work, isKept: false }),
+        ...foldered({ processes, log, streamMeter }, paths.work),
         outputs: processes.spool,
         sandbox: createSandbox(
           { clock, log },
@@ -285,6 +284,17 @@ async function currentKey(
   if (!isDone) return home
   adoptKey(paths)
   return next
+}
+
+/** An agent's folder stays for its next start; a task's goes with the task. */
+function foldered(
+  deps: TaskFoldersDeps,
+  directory: string
+): Pick<KernelDeps, 'agentProcesses' | 'taskProcesses'> {
+  return {
+    agentProcesses: withTaskFolders(deps, { directory, isKept: true }),
+    taskProcesses: withTaskFolders(deps, { directory, isKept: false })
+  }
 }
 
 async function containmentOf({ home, log }: Parts, boot: string): Promise<OpenContainment> {

@@ -56,6 +56,7 @@ import { outputService } from './remote/output.ts'
 import type { OutputStore } from './remote/output.ts'
 import { toolCaller, toolsService } from './remote/tools.ts'
 import type { KernelOptions, Rooms } from './rooms.ts'
+import { secretsService, withSecrets } from './secret-grants.ts'
 import type { Secrets } from './secrets.ts'
 import type { StreamMeter } from './stream-garbage.ts'
 import { spawnGate } from './spawn-gate.ts'
@@ -164,7 +165,7 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
     samples: deps.samples()
   }))
   const agents = createAgents({
-    processes: deps.agentProcesses,
+    processes: secretGrants(deps, mesh, deps.agentProcesses),
     pids: deps.pids,
     gate: agentGate(gate),
     clock,
@@ -299,6 +300,7 @@ function serveMembers(rooms: Rooms): void {
   mesh.serve(rooms.blobs.service)
   mesh.serve(agentsService({ agents, gate }))
   mesh.serve(toolsService(rooms.callTool))
+  mesh.serve(secretsService(rooms))
   mesh.serve(outputService({ outputs, gate, name: options.name }))
   mesh.serve({ name: EXECUTOR_SERVICE, serve: (request) => serveExecutor(executor, request) })
   mesh.serve({ name: ORIGIN_SERVICE, serve: (request) => serveOrigin(origin, request) })
@@ -363,12 +365,17 @@ function nodeBlobs(
   )
 }
 
+function secretGrants(deps: KernelDeps, mesh: Mesh, processes: ProcessHost): ProcessHost {
+  const { secrets, signer } = deps
+  return withSecrets({ self: signer.nodeId, processes, secrets, rpc: mesh.rpc })
+}
+
 /** Origin and executor know each other: on this node directly, on others by RPC. */
 function createScheduler(
   deps: KernelDeps,
   { options, mesh, gate, ledger, directory }: SchedulerParts
 ): { readonly origin: Origin; readonly executor: Executor } {
-  const { clock, entropy, pids, signer, store, taskProcesses } = deps
+  const { clock, entropy, pids, signer, store } = deps
   const self = signer.nodeId
   const log = deps.log.child({ room: 'scheduler' })
   const wire = { rpc: mesh.rpc, peers: directory }
@@ -377,7 +384,7 @@ function createScheduler(
     {
       ...shared,
       store: executionStore({ store, log }),
-      processes: taskProcesses,
+      processes: secretGrants(deps, mesh, deps.taskProcesses),
       pids,
       origins: routeOrigins({ self, local: () => origin, remote: remoteOrigins(wire) })
     },

@@ -48,7 +48,12 @@ export function partsOf({ principal, action, resource, context }: GateRequest): 
   const texts: readonly unknown[] = Array.isArray(grants) ? grants : []
   const parts = texts
     .filter((text) => typeof text === 'string')
-    .map((text) => grantRequest(principal, parseGrant(text)))
+    .map((text) => parseGrant(text))
+    // A task's secrets are those of the node it came from, which decides when it hands them over.
+    .filter(
+      ({ kind }) => kind !== 'secret' || principal.kind !== 'member' || action !== 'task.accept'
+    )
+    .map((grant) => grantRequest(principal, grant))
   if (containment === 'os') return parts
   return [{ principal, action: 'process.uncontained', resource, context: {} }, ...parts]
 }

@@ -292,6 +292,7 @@ class ExecutorDriver implements Executor {
         cwd,
         io,
         sandbox,
+        secretsOf: { ...runOf(run), node: run.origin },
         gpus: execution.gpus
       })
     } catch (error) {

@@ -49,7 +49,7 @@ import { abortable, nameOf } from './reach.ts'
 import { Patience } from './patience.ts'
 import { Recovery } from './recovery.ts'
 import type { Target } from './recovery.ts'
-import { parseTaskSpec } from './spec.ts'
+import { parseTaskSpec, specCbor } from './spec.ts'
 import type { TaskSpec } from './spec.ts'
 import { readStoredTasks } from './stored-tasks.ts'
 import { viewOf } from './task-view.ts'
@@ -116,7 +116,7 @@ class OriginDriver implements Origin {
   ): Promise<SubmittedTask> {
     if (this.#stopping.signal.aborted) throw new SchedulerStoppedError('submit task')
     if (!this.#isResumed) throw new SchedulerStartingError('submit task')
-    const spec = parseTaskSpec(value)
+    const spec = parseTaskSpec(specCbor(value))
     if (spec.isAttached !== (io !== null)) {
       throw new InvalidSpecError('Cannot use task: isAttached must be true with I/O, else false')
     }

@@ -203,6 +203,8 @@ export interface SpawnRequest {
   /** How it is confined. Never less than this: where it cannot be had, nothing starts. */
   readonly sandbox: Sandbox
   readonly gpus: readonly GpuDevice[]
+  /** Who has the secrets that its grants name, and for which run. */
+  readonly secretsOf: TaskRun & { readonly node: NodeId }
   /**
    * The child's input and output as I/O frames. The host sends output, then perhaps one exit frame (it
    * passes through unread: only a committed result counts), and ends its side when the child has ended and

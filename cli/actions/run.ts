@@ -63,8 +63,7 @@ async function report({ output }: Context, task: Task): Promise<number> {
   const isOwnEnd = task.state === 'succeeded' || task.state === 'failed'
   if (isOwnEnd && exit !== null) {
     if (exit.signal !== null) return signalExit(exit.signal)
-    const isNotStarted = exit.code === 126 || exit.code === 127
-    if (isNotStarted && task.reason !== null) output.note(`weaver: ${task.reason}`)
+    if (task.reason !== null) output.note(`weaver: ${task.reason}`)
     return exit.code ?? EXIT.runFailed
   }
   output.note(`weaver: task ${task.taskId} ${stateText(task)}`)

@@ -224,7 +224,8 @@ const WALLS: readonly string[] = [
 /** Whether what is asked for can be given at all. */
 function checkGrants(grants: readonly Grant[], hasEgress: boolean): void {
   for (const grant of grants) {
-    if (grant.kind === 'fs.read' || grant.kind === 'fs.write' || grant.kind === 'env') continue
+    // Variables and secrets are in its environment already.
+    if (['fs.read', 'fs.write', 'env', 'secret'].includes(grant.kind)) continue
     if (grant.kind === 'net') {
       if (hasEgress) continue
       throw new GrantRefusedError(
