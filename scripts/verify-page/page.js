@@ -58,7 +58,7 @@ function facts({ name, size, report }) {
     ['File', `${name}, ${size.toLocaleString('en')} bytes, ${report.format}`],
     ['Mesh', report.mesh ?? 'unknown'],
     ['Members', report.members.map((each) => `${each.name} (${each.role})`).join(', ') || 'none'],
-    ['Checked', `${lanes} lanes, ${blocks} blocks, ${entries} entries, ${signatures} signatures`],
+    ['Checked', `lanes ${lanes}, blocks ${blocks}, entries ${entries}, signatures ${signatures}`],
     ['Payloads absent', String(payloadsAbsent)]
   ])
 }

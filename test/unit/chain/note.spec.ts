@@ -7,11 +7,13 @@ import { nodePrimitives } from '../../../chain/offline/node-primitives.ts'
 import {
   cosignedText,
   cosignedTree,
+  ED25519_COSIGNATURE,
   ED25519_NOTE,
   formatNote,
   keyId,
   parseCheckpoint,
-  parseNote
+  parseNote,
+  parseTimed
 } from '../../../chain/offline/note.ts'
 import { noteSigner } from '../../../chain/proofs/note-signer.ts'
 import { signerOf } from './kit.ts'
@@ -28,6 +30,20 @@ function verifies(vkey: string, text: string): boolean {
   assert(line !== undefined)
   assert.equal(formatNote(note), text)
   return nodePrimitives.ed25519(key, utf8(note.text), line.signature)
+}
+
+/** Whether a witness with this published key has cosigned the note, which says when in front of the signature. */
+function isCosignedBy(vkey: string, text: string): boolean {
+  const [name = '', id = '', encoded = ''] = vkey.split(/\+([0-9a-f]{8})\+/)
+  const material = fromBase64(encoded) ?? new Uint8Array(0)
+  assert.equal(material[0], ED25519_COSIGNATURE)
+  const key = material.subarray(1)
+  assert.equal(toHex(keyId(nodePrimitives, name, ED25519_COSIGNATURE, key)), id)
+  const note = parseNote(utf8(text))
+  const line = note.lines.find((each) => each.name === name && toHex(each.keyId) === id)
+  assert(line !== undefined)
+  const { time, signature } = parseTimed(line.signature)
+  return nodePrimitives.ed25519(key, cosignedText(time, note.text), signature)
 }
 
 describe('chain: notes and checkpoints', () => {
@@ -59,6 +75,33 @@ describe('chain: notes and checkpoints', () => {
       new TextDecoder().decode(cosignedText(1_679_315_147, body)),
       `cosignature/v1\ntime 1679315147\n${body}`
     )
+  })
+
+  it('checks a checkpoint of a public log with the cosignatures of three public witnesses', () => {
+    // As the log served it, and the keys as its operator and the witnesses publish them.
+    const note = [
+      'arche2025h1.staging.ct.transparency.dev',
+      '1432088532',
+      'U7WM79jrzyhGZ5/GUBTpM7NzwdyfFx61t3RovgcC4Ro=',
+      '',
+      '\u2014 arche2025h1.staging.ct.transparency.dev ui8GwCF1+kWqZrxGdhj4aX3gcw7XUlXQQabg/27lefwhUkzbC3NygNI75MdhL1bfTW9g8Ei59RA23oHP7Ry1k3ZFWwQ=',
+      '\u2014 transparency.dev/DEV:witness-little-garden 2AQqhwAAAABqEiEgzgFIqqhbUoDwjMWE6UP8nd8/KYTzwZ2rhIgcqoXHAwVkjZr4AscylP3v7sEodkRAErumC2q44vdgJY096st5BQ==',
+      '\u2014 witness1.smartit.nu/witness1 pIyCDwAAAABqEiEghIp82KWebrw7/oHQwlTAm3g2RKS4+eebl8eO0WH+/iEcxZ75W3u5hNI7TOQtmJbqmNWVuE0tgh0XwzdZsDsUAQ==',
+      '\u2014 remora.n621.de 2net5wAAAABqEiEgPlfF3V06o0Y+fHM+J5J9s27wgxxcOVSpZ/2g/KSiXCg9DEZI+aVCIobWX9sXTynk5XeU/zZ0WBxtqB0DrAWfBw==',
+      ''
+    ].join('\n')
+    const log =
+      'arche2025h1.staging.ct.transparency.dev+ba2f06c0+AU0vHmlGCS/PdN8b2OaGmKprLI8HKM+dJ472xgFYh15f'
+    assert(verifies(log, note))
+    const witnesses = [
+      'transparency.dev/DEV:witness-little-garden+d8042a87+BCtusOxINQNUTN5Oj8HObRkh2yHf/MwYaGX4CPdiVEPM',
+      'witness1.smartit.nu/witness1+a48c820f+BPSFWg9G6KPiO7QPryYO5Xq4oYJJ+kAvLKLSimDhoxMO',
+      'remora.n621.de+da77ade7+BOvN63jn/bLvkieywe8R6UYAtVtNbZpXh34x7onlmtw2'
+    ]
+    for (const witness of witnesses) {
+      assert(isCosignedBy(witness, note), witness)
+      assert(!isCosignedBy(witness, note.replace('1432088532', '1432088533')), witness)
+    }
   })
 
   it('lays out the message of an ML-DSA-44 cosignature as tlog-cosignature does', () => {
