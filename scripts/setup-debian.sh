@@ -7,13 +7,15 @@ set -euo pipefail
 # command:package. bubblewrap contains what kernels start. The tests read the process table with ps; the
 # README unpacks with tar and git; bench/ runs its peers on redis-server (BullMQ) and nats-server; test/netns
 # makes networks; the page that verifies is opened in chromium, and kernels live an hour off under faketime.
-NEEDED=(git:git ps:procps tar:tar bwrap:bubblewrap redis-server:redis-server
+NEEDED=(git:git ps:procps tar:tar bwrap:bubblewrap cc:gcc redis-server:redis-server
   ip:iproute2 nft:nftables nats-server:nats-server
   chromium:chromium faketime:faketime)
 
 missing=()
 for pair in "${NEEDED[@]}"; do
   command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}")
+  # The compiler alone has no headers.
+  [ "$pair" != cc:gcc ] || [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
 done
 
 if [ "${#missing[@]}" -eq 0 ]; then

@@ -13,6 +13,9 @@ import {
 import { outsideOf } from './view.ts'
 import type { Seen } from './view.ts'
 
+/** Folders that containment makes anew: nothing lies in them before the command runs. */
+const MADE_INSIDE: readonly string[] = ['/', '/dev', '/proc', '/run', '/tmp', '/var']
+
 export interface ProgramQuestion {
   readonly program: string
   readonly path: string
@@ -30,6 +33,7 @@ export function foundProgram(question: ProgramQuestion): void {
   for (const folder of folders) {
     const inside = posix.resolve(workDirectory, folder, program)
     const outside = outsideOf(inside, seen)
+    if (MADE_INSIDE.includes(inside)) why = NOT_EXECUTABLE
     const stat = outside === null ? undefined : statOf(outside)
     if (outside === null || stat === undefined) continue
     if (stat.isFile() && isExecutable(outside)) {

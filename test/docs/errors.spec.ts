@@ -18,7 +18,7 @@ const SECTIONS: Readonly<Record<string, readonly string[]>> = {
   governance: ['GOVERNANCE'],
   agents: ['AGENTS'],
   'sandbox-wasm': ['SANDBOX', 'TOOL'],
-  node: ['NODE', 'PROCESS', 'STORE', 'API'],
+  node: ['NODE', 'PROCESS', 'CONTAINMENT', 'STORE', 'API'],
   cli: ['CLI']
 }
 

@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict'
-import { channelPair, epoch, millis, WeaverError } from '../../../core/index.ts'
+import {
+  channelPair,
+  DEFAULT_SANDBOX,
+  epoch,
+  millis,
+  parseGrant,
+  WeaverError
+} from '../../../core/index.ts'
 import { parseGpuRequest } from '../../../scheduler/index.ts'
 import { testCandidate, testGpu, testNode } from '../../doubles/peer-directory.ts'
 import { frame, settle, testResult, testSpec } from './fixtures.ts'
@@ -63,6 +70,16 @@ describe('scheduler/origin', () => {
     bench.peers.set(testCandidate(server))
     await settle()
     assert.deepEqual(bench.executors.offers, [])
+  })
+
+  it('a task keeps its sandbox on the way to its executor', async () => {
+    const bench = new Bench()
+    bench.peers.set(testCandidate(server))
+    const grants = [parseGrant('fs.read:/data=/in')]
+    const sandbox = { ...DEFAULT_SANDBOX, grants, limits: { memoryBytes: 1e9, cpus: 1, pids: 9 } }
+    const { task } = await bench.submit({ sandbox })
+    assert.deepEqual(task.sandbox, sandbox)
+    assert.deepEqual(bench.executors.offers[0]?.offer.spec.sandbox, sandbox)
   })
 
   it('a task that is declined after its time does not wait again', async () => {
