@@ -26,7 +26,8 @@ import {
   LANES_MAX,
   LINKS_PER_BLOCK_MAX,
   READ_BYTES_MAX,
-  RECORDS_PER_BATCH_MAX
+  RECORDS_PER_BATCH_MAX,
+  SERVE_READ_BYTES
 } from './limits.ts'
 import { entriesIn, readLog } from './log.ts'
 import type { LogEntry, LogQuery } from './log.ts'
@@ -175,7 +176,12 @@ export class Chain {
   }
 
   /** Stored records from a height on: at least one if it is held and sound, and then up to `bytesMax`. */
-  async read(lane: NodeId, fromHeight: number, bytesMax: number): Promise<ServedRecords> {
+  async read(
+    lane: NodeId,
+    fromHeight: number,
+    bytesMax: number,
+    toHeight: number = Number.MAX_SAFE_INTEGER
+  ): Promise<ServedRecords> {
     const records: Uint8Array[] = []
     let next = fromHeight
     let bytesLeft = Math.min(bytesMax, READ_BYTES_MAX)
@@ -184,10 +190,11 @@ export class Chain {
       return { records, next }
     }
     if (fromHeight > store.tip.height) return { records, next }
-    for await (const item of store.scan(fromHeight)) {
+    for await (const item of store.scan(fromHeight, SERVE_READ_BYTES)) {
       if (item.kind === 'damage') continue // What follows it is not the next height, and ends the answer.
       bytesLeft -= item.bytes.length
       if (item.head.height !== next || records.length === RECORDS_PER_BATCH_MAX) break
+      if (next > toHeight) break
       if (bytesLeft < 0 && records.length > 0) break
       records.push(item.bytes)
       next += 1

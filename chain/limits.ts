@@ -50,6 +50,8 @@ export const CLOCK_AHEAD_MAX_MS = 60_000
 export const RECORDS_PER_BATCH_MAX = 4096
 /** Bytes of one answer to `read`, whatever the caller asks for: a few full blocks. */
 export const READ_BYTES_MAX: number = 8 * 1024 * 1024
+/** Read at once for an answer: a quarter of what is usually asked for. */
+export const SERVE_READ_BYTES: number = 256 * 1024
 /** Problems kept in one report; the rest is counted. */
 export const PROBLEMS_MAX = 1000
 /** The most that `log({ last })` will hold in memory. */

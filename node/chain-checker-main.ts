@@ -1,9 +1,12 @@
 // A thread that checks chain records: takes batches, answers with verdicts.
 
 import { parentPort } from 'node:worker_threads'
-import { checkBatch } from '../chain/index.ts'
+import { checkBatch } from '../chain/check-batch.ts'
 import type { CheckBatch } from '../chain/index.ts'
 import type { CheckAnswer } from './chain-checker.ts'
+
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- A thread's port, no window.
+parentPort?.postMessage({ isReady: true } satisfies CheckAnswer)
 
 parentPort?.on('message', ({ id, batch }: { readonly id: number; readonly batch: CheckBatch }) => {
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- A thread's port, no window.

@@ -11,7 +11,9 @@ import { nodeId, WeaverError } from '../core/index.ts'
 import type { Cbor, Logger, NodeId } from '../core/index.ts'
 import type { RpcClient, RpcRequest, RpcService } from '../mesh/index.ts'
 import { isLaneFailure } from './ledger.ts'
-import { CHAIN_BATCH_BYTES, CHAIN_READ_TIMEOUT_MS } from './limits.ts'
+import type { AskRecords } from './lane-pull.ts'
+import { pullRecords } from './lane-pull.ts'
+import { CHAIN_ACCEPTS_MAX, CHAIN_BATCH_BYTES, CHAIN_READ_TIMEOUT_MS } from './limits.ts'
 
 const SERVICE = 'chain'
 const LANES_MAX = 4096
@@ -30,6 +32,8 @@ const headsSchema = z
 const readSchema = z.object({
   lane: laneSchema,
   from: z.int().min(1),
+  /** Absent where the caller is of an older version. */
+  to: z.int().min(1).optional(),
   bytesMax: z.int().min(1)
 })
 const recordsSchema = z.object({ records: z.array(z.instanceof(Uint8Array)) })
@@ -127,14 +131,13 @@ export class ChainSync {
     if (request.method !== 'read') {
       throw new WeaverError('NODE_NO_SUCH_METHOD', `Cannot serve chain method '${request.method}'`)
     }
-    const { lane, from, bytesMax } = readSchema.parse(request.body)
-    const { records, next } = await this.#deps.chain.read(
-      lane,
-      from,
-      Math.min(bytesMax, CHAIN_BATCH_BYTES)
-    )
+    const { lane, from, to, bytesMax } = readSchema.parse(request.body)
+    const size = Math.min(bytesMax, CHAIN_BATCH_BYTES)
+    const { records, next } = await this.#deps.chain.read(lane, from, size, to)
     if (lane === this.#own) {
-      this.#served.set(request.peer, next - 1)
+      // Several calls of one peer may be under way; one that starts anew has lost what it had.
+      const before = from === 1 ? 0 : (this.#served.get(request.peer) ?? 0)
+      this.#served.set(request.peer, Math.max(before, next - 1))
       this.#onServed()
     }
     return { records }
@@ -192,34 +195,33 @@ export class ChainSync {
     if (failure !== null) this.#deps.onFailed(failure)
   }
 
-  /** One lane, batch by batch; the next is under way while one is checked. True when the lane grew. */
-  async #pullLane(peer: NodeId, { lane, fromHeight, toHeight }: Want): Promise<boolean> {
-    let from = fromHeight
+  /** One lane, batch by batch; the next are under way while some are checked. True when the lane grew. */
+  async #pullLane(peer: NodeId, want: Want): Promise<boolean> {
+    const { lane } = want
+    const ask: AskRecords = (_lane, range) => this.#ask(peer, lane, range)
+    const accepting: Promise<AcceptOutcome>[] = []
     let hasGrown = false
-    let asked = this.#ask(peer, lane, from)
-    let storing: Promise<AcceptOutcome> | null = null
-    for (;;) {
-      const records = await asked
-      const isLast = records.length === 0 || this.#isStopped
-      from += records.length
-      const hasMore = !isLast && from <= toHeight
-      if (hasMore) asked = this.#ask(peer, lane, from)
-      asked.catch(() => undefined) // Thrown where it is awaited, if that is ever reached.
-      // Two at a time: one is checked while the other is being stored, in the order of the calls.
-      const next = isLast ? null : this.#deps.chain.accept(lane, records) // R1
-      next?.catch(() => undefined)
-      for (const each of hasMore ? [storing] : [storing, next]) {
-        const outcome = await each
+    const settle = async (left: number): Promise<boolean> => {
+      while (accepting.length > left) {
+        const outcome = await accepting.shift()
         if (outcome?.kind === 'extended') hasGrown = true
-        else if (outcome !== null) return this.#stopped(peer, lane, outcome) || hasGrown
+        else if (outcome !== undefined) return this.#stopped(peer, lane, outcome)
       }
-      if (!hasMore) return hasGrown
-      storing = next
+      return true
     }
+    for await (const records of pullRecords(want, ask)) {
+      if (this.#isStopped) break
+      const accepted = this.#deps.chain.accept(lane, records) // R1
+      accepted.catch(() => undefined)
+      accepting.push(accepted)
+      if (!(await settle(CHAIN_ACCEPTS_MAX - 1))) return hasGrown
+    }
+    await settle(0)
+    return hasGrown
   }
 
   /** False: the lane does not grow any further by what this peer sends. */
-  #stopped(peer: NodeId, lane: NodeId, outcome: AcceptOutcome): boolean {
+  #stopped(peer: NodeId, lane: NodeId, outcome: AcceptOutcome): false {
     if (outcome.kind === 'refused') {
       const { code } = outcome
       this.#deps.log.warn('Refused chain records', { peer, lane, code })
@@ -228,8 +230,12 @@ export class ChainSync {
     return false
   }
 
-  async #ask(peer: NodeId, lane: NodeId, from: number): Promise<readonly Uint8Array[]> {
-    const body = { lane, from, bytesMax: CHAIN_BATCH_BYTES }
+  async #ask(
+    peer: NodeId,
+    lane: NodeId,
+    { from, to }: { readonly from: number; readonly to: number }
+  ): Promise<readonly Uint8Array[]> {
+    const body = { lane, from, to, bytesMax: CHAIN_BATCH_BYTES }
     const answer = await this.#deps.rpc.call(peer, SERVICE, 'read', body, {
       timeoutMs: CHAIN_READ_TIMEOUT_MS
     })

@@ -12,6 +12,11 @@ export const EVENTS_KEPT_MAX = 1000
 /** Bytes of chain records asked for in one call: fills a window of the network, fits in memory easily. */
 export const CHAIN_BATCH_BYTES: number = 1024 * 1024
 
+/** Such calls under way to one peer, so that it reads, sends and is read from at the same time. */
+export const CHAIN_ASKS_MAX = 3
+/** Their answers that are being checked or stored: one for each core of a small machine, one on its way to disk. */
+export const CHAIN_ACCEPTS_MAX = 3
+
 /** How long one such call may take: a batch at 100 kB/s, a slow uplink. */
 export const CHAIN_READ_TIMEOUT_MS: Millis = millis(15_000)
 
@@ -72,8 +77,12 @@ export const SYNCS_ON_THE_SPOT_MAX = 7
 
 /** Threads that check chain records: more than that wait for the disk. */
 export const CHECKER_THREADS_MAX = 8
-/** How long they wait for more to check. */
-export const CHECKER_IDLE_MS: Millis = millis(5000)
+/** How long they wait for more to check: a lane that is being fetched comes with pauses of the network. */
+export const CHECKER_IDLE_MS: Millis = millis(60_000)
+/** Less than that is checked on the spot: a thread takes as much CPU to start, and to become quick. */
+export const CHECKER_THREADS_FROM_BYTES: number = 32 * 1024 * 1024
+/** After such a pause it is counted anew. */
+export const CHECKER_BURST_PAUSE_MS: Millis = millis(1000)
 
 /** At a stop, for connected members to fetch the last entries of this node's lane. */
 export const LAST_ENTRIES_WAIT_MS: Millis = millis(1000)

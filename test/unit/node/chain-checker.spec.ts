@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict'
+import { millis, signerFromSeed } from '../../../core/index.ts'
+import { systemClock } from '../../../core/system.ts'
+import { threadedChecker } from '../../../node/chain-checker.ts'
+import { CHECKER_THREADS_FROM_BYTES } from '../../../node/limits.ts'
+import type { CheckBatch } from '../../../chain/index.ts'
+
+const lane = signerFromSeed(new Uint8Array(32).fill(1)).nodeId
+const codes = ['CHAIN_FRAME_DAMAGED']
+
+function batch(size: number): CheckBatch {
+  return { lane, bytes: new Uint8Array(size), records: [{ height: 7, size }] }
+}
+
+describe('node: checking on other cores', () => {
+  it('gives the same verdicts on the spot and on a thread, and takes the bytes over only there', async () => {
+    const checker = threadedChecker({ clock: systemClock })
+    const small = batch(100)
+    const [onTheSpot] = await checker.check(small)
+    assert.deepEqual(
+      onTheSpot?.problems.map(({ code }) => code),
+      codes
+    )
+    assert.equal(small.bytes.length, 100)
+    const large = batch(CHECKER_THREADS_FROM_BYTES)
+    await checker.check(large)
+    // A thread says that it is ready by a message; until then checks are made here.
+    for (let sent = batch(100); ; sent = batch(100)) {
+      const [verdict] = await checker.check(sent)
+      assert.deepEqual(verdict, onTheSpot)
+      if (sent.bytes.length === 0) break
+      await systemClock.sleep(millis(0))
+    }
+    await checker.stop()
+    await checker.stop()
+  })
+})
