@@ -3,6 +3,7 @@
 import { availableParallelism, cpus, release } from 'node:os'
 import process from 'node:process'
 import { benches as chain } from './chain.ts'
+import { benches as chainProofs } from './chain-proofs.ts'
 import { benches as kernel } from './kernel.ts'
 import { benches as meshBlobs } from './mesh-blobs.ts'
 import { benches as meshRpc } from './mesh-rpc.ts'
@@ -10,7 +11,14 @@ import { benches as membership } from './mesh-membership.ts'
 import { printToStdout as print } from './stats.ts'
 import type { Bench } from './stats.ts'
 
-const all: readonly Bench[] = [...chain, ...kernel, ...meshRpc, ...meshBlobs, ...membership]
+const all: readonly Bench[] = [
+  ...chain,
+  ...chainProofs,
+  ...kernel,
+  ...meshRpc,
+  ...meshBlobs,
+  ...membership
+]
 const wanted = process.argv.slice(2)
 const chosen = all.filter(
   ({ name }) => wanted.length === 0 || wanted.some((prefix) => name.startsWith(prefix))

@@ -1,6 +1,6 @@
 // Primitives out of node:crypto. The one file of this folder that a browser does not load.
 
-import { createHash, createPublicKey, verify } from 'node:crypto'
+import { createPublicKey, hash, verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import type { Primitives } from './primitives.ts'
 
@@ -8,10 +8,11 @@ import type { Primitives } from './primitives.ts'
 const ED25519_SPKI = Buffer.from('302a300506032b6570032100', 'hex')
 const ML_DSA_44_SPKI = Buffer.from('30820532300b06096086480165030403110382052100', 'hex')
 
+const SHAKE_256 = { outputEncoding: 'buffer', outputLength: 32 } as const
+
 export const nodePrimitives: Primitives = {
-  sha256: (bytes) => new Uint8Array(createHash('sha256').update(bytes).digest()),
-  shake256: (bytes) =>
-    new Uint8Array(createHash('shake256', { outputLength: 32 }).update(bytes).digest()),
+  sha256: (bytes) => new Uint8Array(hash('sha256', bytes, 'buffer')),
+  shake256: (bytes) => new Uint8Array(hash('shake256', bytes, SHAKE_256)),
   ed25519: (key, message, signature) =>
     key.length === 32 && isSigned(Buffer.concat([ED25519_SPKI, key]), message, signature),
   mlDsa44: (key, message, signature) =>
