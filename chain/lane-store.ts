@@ -14,7 +14,7 @@ import { blockHash } from './hashes.ts'
 import type { HeadFile, KnownHead } from './head-file.ts'
 import { openLane } from './lane-open.ts'
 import type { FoundState, LaneDeps, LaneOptions, OpenedLane } from './lane-open.ts'
-import { SCAN_CHUNK_BYTES } from './limits.ts'
+import { ANCHOR_BYTES, SCAN_CHUNK_BYTES } from './limits.ts'
 import type { LaneDisk, LaneFile } from './ports.ts'
 import { headerBytesOf } from './record.ts'
 import { mendSegment } from './mend.ts'
@@ -215,7 +215,8 @@ export class LaneStore {
   /** The stored record of a height, or null where none can be read. */
   async record(height: number): Promise<Uint8Array | null> {
     if (height < 1 || height > this.#tip.height) return null
-    for await (const item of this.scan(height)) {
+    // In one read from the place that is known before it: each way to the disk and back is a turn to wait for.
+    for await (const item of this.scan(height, ANCHOR_BYTES)) {
       if (item.kind !== 'record') continue
       if (item.head.height === height) return item.bytes
       if (item.head.height > height) return null

@@ -14,6 +14,7 @@ import { concatBytes, HASH_BYTES } from '../../core/index.ts'
 import type { NodeId } from '../../core/index.ts'
 import { sha256Pair } from '../offline/tree.ts'
 import { nodePrimitives } from '../offline/node-primitives.ts'
+import { TILES_KEPT_MAX } from '../limits.ts'
 import type { LaneDisk, LaneFile } from '../ports.ts'
 
 const TILE_WIDTH = 256
@@ -34,6 +35,7 @@ interface Level {
 export class TreeStore {
   readonly #disk: LaneDisk
   readonly #levels: Level[]
+  readonly #kept = new Map<string, readonly Uint8Array[]>()
   #size: number
 
   private constructor(disk: LaneDisk, lane: NodeId, size: number) {
@@ -96,7 +98,7 @@ export class TreeStore {
     return this.#levels[0]?.fresh.length ?? 0
   }
 
-  /** Reads several nodes with one look at each tile. */
+  /** Reads several nodes with one look at each tile; whole ones never change, and the last are kept. */
   reader(): NodeReader {
     const tiles = new Map<string, Promise<readonly Uint8Array[]>>()
     return (level, index) => {
@@ -105,11 +107,23 @@ export class TreeStore {
       const first = index * width
       const tile = Math.floor(first / TILE_WIDTH)
       const key = `${file}/${tile}`
-      const read = tiles.get(key) ?? this.#tile(file, tile)
+      const read = tiles.get(key) ?? this.#keptTile(file, tile)
       tiles.set(key, read)
       const from = first - tile * TILE_WIDTH
       return read.then((hashes) => fold(hashes.slice(from, from + width)))
     }
+  }
+
+  async #keptTile(file: number, tile: number): Promise<readonly Uint8Array[]> {
+    const key = `${file}/${tile}`
+    const kept = this.#kept.get(key)
+    if (kept !== undefined) return kept
+    const hashes = await this.#tile(file, tile)
+    if (hashes.length < TILE_WIDTH) return hashes
+    const [oldest] = this.#kept.keys()
+    if (this.#kept.size >= TILES_KEPT_MAX && oldest !== undefined) this.#kept.delete(oldest)
+    this.#kept.set(key, hashes)
+    return hashes
   }
 
   /** The hashes of one tile, fewer at the right edge. */
