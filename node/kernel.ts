@@ -3,13 +3,13 @@
 // the rooms fit together, `start` and `stop` for the order in which they live and die.
 
 import { createAgents } from '../agents/index.ts'
-import type { PidSource, ProcessHost } from '../agents/index.ts'
+import type { Agents, PidSource, ProcessHost } from '../agents/index.ts'
 import { LaneTruncatedError, openChain, rotationEntry } from '../chain/index.ts'
 import type { Chain, EntryDraft, LaneDisk, RecordChecker } from '../chain/index.ts'
 import { WeaverError } from '../core/index.ts'
 import type { Clock, Entropy, KeyValueStore, Logger, NodeId, Prng, Signer } from '../core/index.ts'
 import { createGate, ownerAndMembers } from '../governance/index.ts'
-import type { Gate, Policy, PolicyFacts } from '../governance/index.ts'
+import type { Capabilities, Gate, Policy, PolicyFacts } from '../governance/index.ts'
 import { Blobs, createMesh } from '../mesh/index.ts'
 import type { BlobDisk, Mesh, MeshLedger, Network, PulseSource } from '../mesh/index.ts'
 import type { Sandbox } from '../sandbox-wasm/index.ts'
@@ -59,6 +59,7 @@ import type { KernelOptions, Rooms } from './rooms.ts'
 import { secretsService, withSecrets } from './secret-grants.ts'
 import type { Secrets } from './secrets.ts'
 import type { StreamMeter } from './stream-garbage.ts'
+import { checkingAuthority, memberCapabilities, withAuthority } from './task-authority.ts'
 import { spawnGate } from './spawn-gate.ts'
 import { Witness } from './witness.ts'
 import { authorizeJoin } from './services/mesh.ts'
@@ -158,27 +159,21 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
   const directory = nodeDirectory(mesh, pulses, (node) => witness.isQuarantined(node))
   const table = nodeTable(mesh, pulses)
   const recorder = new Recorder({ self, name, table, ledger, events, clock, log, redacted })
-  const { origin, executor } = createScheduler(deps, { options, mesh, gate, ledger, directory })
+  const capabilities = memberCapabilities(deps, (node) => mesh.isMember(node))
+  const scheduled = { options, mesh, gate, capabilities, ledger, directory }
+  const { origin, executor } = createScheduler(deps, scheduled)
   pulses.setOwn(() => ({
     ...deps.machineLoad(),
     executor: executor.load(),
     samples: deps.samples()
   }))
-  const agents = createAgents({
-    processes: secretGrants(deps, mesh, deps.agentProcesses),
-    pids: deps.pids,
-    gate: agentGate(gate),
-    clock,
-    prng: deps.prng,
-    log: log.child({ room: 'agents' }),
-    onEvent: (event) => recorder.agent(event)
-  })
+  const agents = nodeAgents(deps, { mesh, gate, recorder })
   const callTool = toolCaller({ sandbox, gate, ledger })
   const blobs = nodeBlobs(deps, { options, mesh, gate })
 
   const parts = { self, options, clock, log, startedAt: clock.now(), streamMeter, prepareKey }
   const ports = { network, outputs }
-  const records = { chain, ledger, gate, events, recorder, sync, witness }
+  const records = { chain, ledger, gate, capabilities, events, recorder, sync, witness }
   const meshed = { mesh, directory, pulses, table, remoteAgents: remoteAgents(rpc) }
   const confined = { sandbox, missingContainment: deps.missingContainment }
   const work = { origin, executor, agents, callTool, secrets, blobs, ...confined }
@@ -197,6 +192,25 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
       return stopping
     }
   }
+}
+
+function nodeAgents(
+  deps: KernelDeps,
+  {
+    mesh,
+    gate,
+    recorder
+  }: { readonly mesh: Mesh; readonly gate: Gate; readonly recorder: Recorder }
+): Agents {
+  return createAgents({
+    processes: secretGrants(deps, mesh, deps.agentProcesses),
+    pids: deps.pids,
+    gate: agentGate(gate),
+    clock: deps.clock,
+    prng: deps.prng,
+    log: deps.log.child({ room: 'agents' }),
+    onEvent: (event) => recorder.agent(event)
+  })
 }
 
 /** @throws LaneTruncatedError when the own lane has gone though this home has written one */
@@ -302,7 +316,9 @@ function serveMembers(rooms: Rooms): void {
   mesh.serve(toolsService(rooms.callTool))
   mesh.serve(secretsService(rooms))
   mesh.serve(outputService({ outputs, gate, name: options.name }))
-  mesh.serve({ name: EXECUTOR_SERVICE, serve: (request) => serveExecutor(executor, request) })
+  const { self, capabilities } = rooms
+  const served = checkingAuthority(executor, { self, capabilities })
+  mesh.serve({ name: EXECUTOR_SERVICE, serve: (request) => serveExecutor(served, request) })
   mesh.serve({ name: ORIGIN_SERVICE, serve: (request) => serveOrigin(origin, request) })
 }
 
@@ -333,6 +349,7 @@ interface SchedulerParts {
   readonly options: KernelOptions
   readonly mesh: Mesh
   readonly gate: Gate
+  readonly capabilities: Capabilities
   readonly ledger: NodeLedger
   readonly directory: Directory
 }
@@ -373,7 +390,7 @@ function secretGrants(deps: KernelDeps, mesh: Mesh, processes: ProcessHost): Pro
 /** Origin and executor know each other: on this node directly, on others by RPC. */
 function createScheduler(
   deps: KernelDeps,
-  { options, mesh, gate, ledger, directory }: SchedulerParts
+  { options, mesh, gate, capabilities, ledger, directory }: SchedulerParts
 ): { readonly origin: Origin; readonly executor: Executor } {
   const { clock, entropy, pids, signer, store } = deps
   const self = signer.nodeId
@@ -397,7 +414,7 @@ function createScheduler(
       executors: routeExecutors({
         self,
         local: () => executor,
-        remote: remoteExecutors(wire),
+        remote: withAuthority(remoteExecutors(wire), capabilities),
         log
       }),
       ioFrames,

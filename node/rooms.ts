@@ -1,7 +1,7 @@
 import type { Agents } from '../agents/index.ts'
 import type { Chain } from '../chain/index.ts'
 import type { Clock, Logger, Millis, NodeId, Signer, WeaverError } from '../core/index.ts'
-import type { Gate } from '../governance/index.ts'
+import type { Capabilities, Gate } from '../governance/index.ts'
 import type { Blobs, Mesh, Network } from '../mesh/index.ts'
 import type { Sandbox } from '../sandbox-wasm/index.ts'
 import type { Executor, GpuDevice, Origin } from '../scheduler/index.ts'
@@ -58,6 +58,7 @@ export interface Rooms {
   readonly chain: Chain
   readonly ledger: NodeLedger
   readonly gate: Gate
+  readonly capabilities: Capabilities
   readonly network: Network
   readonly mesh: Mesh
   readonly directory: Directory

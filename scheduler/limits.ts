@@ -51,3 +51,5 @@ export const RETRY_LAST_MS: Millis = millis(15_000)
 export const ASK_AGAIN_LAST_MS: Millis = millis(2000)
 /** Input read ahead while a task waits, to see a signal behind it. */
 export const READ_AHEAD_BYTES: number = 64 * 1024
+/** A capability of some grants, narrowed a few times, has 4 KB. */
+export const AUTHORITY_BYTES_MAX: number = 32 * 1024

@@ -6,7 +6,7 @@ import { pid } from '../core/index.ts'
 import type { Cbor, Pid } from '../core/index.ts'
 import { InvalidMessageError } from './errors.ts'
 import { resultCbor, resultSchema } from './execution-record.ts'
-import { GPUS_MAX, REASON_LENGTH_MAX } from './limits.ts'
+import { AUTHORITY_BYTES_MAX, GPUS_MAX, REASON_LENGTH_MAX } from './limits.ts'
 import type {
   FinishedReport,
   FinishedVerdict,
@@ -26,7 +26,14 @@ const reason = z.string().max(REASON_LENGTH_MAX)
 
 export const runSchema: z.ZodType<TaskRun> = z.strictObject(run)
 
-export const offerSchema: z.ZodType<Offer> = z.strictObject({ ...run, spec: taskSpecSchema })
+export const offerSchema: z.ZodType<Offer> = z.strictObject({
+  ...run,
+  spec: taskSpecSchema,
+  authority: z
+    .instanceof(Uint8Array)
+    .refine((bytes) => bytes.length <= AUTHORITY_BYTES_MAX)
+    .optional()
+})
 
 export const signalSchema: z.ZodType<TaskRun & { readonly name: string }> = z.strictObject({
   ...run,
@@ -79,7 +86,9 @@ export function runCbor({ taskId, epoch }: TaskRun): { readonly [key: string]: C
 }
 
 export function offerCbor(offer: Offer): Cbor {
-  return { ...runCbor(offer), spec: specCbor(offer.spec) }
+  const { spec, authority } = offer
+  const proof = authority === undefined ? {} : { authority }
+  return { ...runCbor(offer), spec: specCbor(spec), ...proof }
 }
 
 export function statusCbor(status: RunStatus): Cbor {

@@ -125,6 +125,8 @@ export interface Offer {
   readonly taskId: TaskId
   readonly epoch: Epoch
   readonly spec: TaskSpec
+  /** Its origin's proof, for the executor, of what the spec asks for; carried unread. */
+  readonly authority?: Uint8Array | undefined
 }
 
 /** One run of a task: what status, cancel and signal are about. */

@@ -96,8 +96,14 @@ export function remoteOrigins({ rpc }: Pick<WireDeps, 'rpc'>): OriginClient {
   }
 }
 
+/** What other nodes may ask of an executor. */
+export type ServedExecutor = Pick<
+  Executor,
+  'offer' | 'attach' | 'status' | 'cancel' | 'signal' | 'acknowledge'
+>
+
 /** Serves one call of another node's origin. The result is the answer. */
-export async function serveExecutor(executor: Executor, call: ServedCall): Promise<Cbor> {
+export async function serveExecutor(executor: ServedExecutor, call: ServedCall): Promise<Cbor> {
   const { peer, method, body, channel } = call
   const run = (): TaskRun => received(runSchema, body, `'${method}'`)
   switch (method) {

@@ -22,14 +22,14 @@ export interface BiscuitEngine {
   /** The token with one more block. Anybody who holds it can do so; nobody can take a block away. */
   append(token: Uint8Array, publicKey: Uint8Array, block: Datalog): Uint8Array
   publicKeyOf(privateKey: Uint8Array): Uint8Array
-  /** One for each block: whoever revokes one revokes all that was made from there on. Hexadecimal. */
-  revocationIds(token: Uint8Array, publicKey: Uint8Array): readonly string[]
+  /** How many blocks it has: one when it was issued, and one more for each time it was narrowed. */
+  blocks(token: Uint8Array, publicKey: Uint8Array): number
   /** Whether the token holds under these facts. Null: it does; else why not, for people. */
   verify(token: Uint8Array, publicKey: Uint8Array, authorizer: Datalog): Verified
 }
 
 export interface Verified {
-  readonly revocationIds: readonly string[]
+  readonly blocks: number
   readonly refusal: string | null
 }
 
@@ -135,15 +135,13 @@ function engineOver(library: Library): BiscuitEngine {
       builder.addCodeWithParameters(code, parameters, {})
       return using(parsed(token, publicKey), (old) => bytesOf(old.appendBlock(builder)))
     },
-    revocationIds: (token, publicKey) =>
-      using(parsed(token, publicKey), (it) => it.getRevocationIdentifiers().map(String)),
+    blocks: (token, publicKey) => using(parsed(token, publicKey), (it) => it.countBlocks()),
     verify: (token, publicKey, { code, parameters }) =>
       using(parsed(token, publicKey), (it) => {
         const builder = new AuthorizerBuilder()
         builder.addCodeWithParameters(code, parameters, {})
-        const revocationIds = it.getRevocationIdentifiers().map(String)
         const refusal = using(builder.buildAuthenticated(it), refusalOf)
-        return { revocationIds, refusal }
+        return { blocks: it.countBlocks(), refusal }
       })
   }
 }

@@ -5,7 +5,7 @@
 //   C1. A token holds for one task and epoch, on one node, until one time.
 //   C2. What is made from a token allows nothing that the token does not: each block adds a check.
 //   C3. A token says what its holder may at most do. Whether it is done, the node decides by its own policy.
-//   C4. Whoever revokes a token revokes all that was made from it.
+//   C4. A token is worth what its issuer is: nothing, with all that was made from it, once that is no member.
 
 import {
   concatBytes,
@@ -37,8 +37,8 @@ export interface CapabilitiesDeps {
   readonly signer: Signer
   readonly entropy: Entropy
   readonly wall: () => UnixMillis
-  /** Of a revocation id; asked at every check. */
-  readonly isRevoked: (id: string) => boolean
+  /** Whose tokens count; asked at every check. */
+  readonly mayIssue: (node: NodeId) => boolean
 }
 
 /** What a new token is for. */
@@ -69,7 +69,7 @@ export interface ShownFor {
 }
 
 export type Verdict =
-  | { readonly kind: 'held'; readonly revocationIds: readonly string[] }
+  | { readonly kind: 'held' }
   | { readonly kind: 'refused'; readonly reason: string }
 
 /** Issues, narrows and checks tokens. Opaque bytes to everybody else. */
@@ -77,8 +77,6 @@ export interface Capabilities {
   issue(claims: Claims): Promise<Uint8Array>
   /** @throws WeaverError `GOVERNANCE_CAPABILITY_INVALID` for what is no token, or one too often narrowed */
   narrow(token: Uint8Array, narrower: Narrower): Promise<Uint8Array>
-  /** The id to revoke it by. @throws WeaverError `GOVERNANCE_CAPABILITY_INVALID` */
-  revocationId(token: Uint8Array): Promise<string>
   /** Total: whatever the bytes are. */
   check(token: Uint8Array, shown: ShownFor): Promise<Verdict>
 }
@@ -100,7 +98,7 @@ interface Envelope {
 }
 
 export function createCapabilities(deps: CapabilitiesDeps): Capabilities {
-  const { signer, wall, isRevoked } = deps
+  const { signer, wall, mayIssue } = deps
   let issuing: IssuingKey | null = null
   const issuingKey = (engine: BiscuitEngine): IssuingKey => {
     // Renewed early enough that no token outlives the key that signed it.
@@ -120,7 +118,7 @@ export function createCapabilities(deps: CapabilitiesDeps): Capabilities {
     narrow: async (bytes, narrower) => {
       const engine = await biscuitEngine()
       const envelope = opened(bytes)
-      if (blocksOf(engine, envelope).length >= BLOCKS_MAX) {
+      if (blocksOf(engine, envelope) >= BLOCKS_MAX) {
         throw new CapabilityError(
           `it has been narrowed ${BLOCKS_MAX - 1} times, the most there may be`
         )
@@ -128,15 +126,10 @@ export function createCapabilities(deps: CapabilitiesDeps): Capabilities {
       const token = engine.append(envelope.token, envelope.key, blockOf(narrower))
       return formatEnvelope({ ...envelope, token })
     },
-    revocationId: async (bytes) => {
-      const last = blocksOf(await biscuitEngine(), opened(bytes)).at(-1)
-      if (last === undefined) throw new CapabilityError('it has no block')
-      return last
-    },
     check: async (bytes, shown) => {
       try {
         const engine = await biscuitEngine()
-        return checked(engine, parseEnvelope(bytes), { ...shown, time: wall(), isRevoked })
+        return checked(engine, parseEnvelope(bytes), { ...shown, time: wall(), mayIssue })
       } catch (error) {
         return refused(error instanceof Error ? error.message : 'it cannot be read')
       }
@@ -146,19 +139,19 @@ export function createCapabilities(deps: CapabilitiesDeps): Capabilities {
 
 interface Check extends ShownFor {
   readonly time: number
-  readonly isRevoked: (id: string) => boolean
+  readonly mayIssue: (node: NodeId) => boolean
 }
 
 function checked(engine: BiscuitEngine, envelope: Envelope | null, check: Check): Verdict {
   if (envelope === null) return refused('it is no token that this version knows')
   const { issuer, key, until, token } = envelope
   if (issuer !== check.issuer) return refused(`node ${issuer} has issued it, not who shows it`)
+  if (!check.mayIssue(issuer)) return refused(`node ${issuer} is no member`) // C4
   if (until < check.time) return refused('the key that signed it has run out')
   if (!isCertified(envelope)) return refused('its key is not certified by the node that issued it')
-  const { revocationIds, refusal } = engine.verify(token, key, authorizerOf(check))
-  if (revocationIds.length > BLOCKS_MAX) return refused('it has been narrowed too often')
-  if (revocationIds.some(check.isRevoked)) return refused('it has been revoked') // C4
-  return refusal === null ? { kind: 'held', revocationIds } : refused(refusal)
+  const { blocks, refusal } = engine.verify(token, key, authorizerOf(check))
+  if (blocks > BLOCKS_MAX) return refused('it has been narrowed too often')
+  return refusal === null ? { kind: 'held' } : refused(refusal)
 }
 
 function refused(reason: string): Verdict {
@@ -189,9 +182,9 @@ function opened(bytes: Uint8Array): Envelope {
 }
 
 /** @throws WeaverError `GOVERNANCE_CAPABILITY_INVALID` */
-function blocksOf(engine: BiscuitEngine, { token, key }: Envelope): readonly string[] {
+function blocksOf(engine: BiscuitEngine, { token, key }: Envelope): number {
   try {
-    return engine.revocationIds(token, key)
+    return engine.blocks(token, key)
   } catch (error) {
     throw new CapabilityError('its signatures do not fit', error)
   }
