@@ -19,6 +19,8 @@ import { threadedChecker } from './chain-checker.ts'
 import { formatConfig, mergeConfig, parseConfig } from './config.ts'
 import type { NodeConfig, StartFlags } from './config.ts'
 import { openLaneDisk } from './disk.ts'
+import { EgressProxies } from './egress/index.ts'
+import type { EgressLedger } from './egress/index.ts'
 import { Feed } from './feed.ts'
 import { writeWhole } from './home-files.ts'
 import { removeKernelFile, writeKernelFile } from './home-kernel-file.ts'
@@ -198,7 +200,7 @@ async function openKernel(
   const listen = await withRememberedPorts(store, config.listen)
 
   const samples = new Map<number, Sample>()
-  const containment = await containmentOf(parts, incarnation.bootId)
+  const { containment, lane } = await containmentOf(parts, incarnation.bootId)
   const processes = processHost(parts, { bootId: incarnation.bootId, samples, containment })
   const reaped = await processes.start()
   opened.add(() => processes.stop(STOP_GRACE_MS))
@@ -209,8 +211,7 @@ async function openKernel(
   const streamMeter = garbageMeter()
   const secrets = await Secrets.open({ files: secretFiles(paths), clock, entropy: systemEntropy })
   parts.logFile.redactBy((text) => secrets.redacted(text))
-  const checker = threadedChecker({ clock })
-  opened.add(() => checker.stop())
+  const checker = checkerOf(parts)
   const build = async ({ seed, signer }: HomeKey): Promise<Kernel> =>
     createKernel(
       {
@@ -256,6 +257,7 @@ async function openKernel(
       }
     )
   const kernel = await build(await currentKey(parts, build))
+  lane(kernel.rooms.ledger)
   opened.add(() => kernel.stop('the start failed'))
   return { kernel, reaped: reaped.map(({ command }) => command) }
 }
@@ -297,11 +299,41 @@ function foldered(
   }
 }
 
-async function containmentOf({ home, log }: Parts, boot: string): Promise<OpenContainment> {
+/** The way out of contained processes. It is there before the lane that it records in. */
+function wayOut({ home, log, opened }: Parts): {
+  readonly egress: EgressProxies
+  readonly lane: (ledger: EgressLedger) => void
+} {
+  const lane = Promise.withResolvers<EgressLedger>()
+  const ledger: EgressLedger = { record: async (drafts) => (await lane.promise).record(drafts) }
+  const egress = new EgressProxies(
+    { clock: systemClock, ledger, log: log.child({ room: 'egress' }), resolve: null },
+    { runDirectory: home.paths.run }
+  )
+  opened.add(() => egress.stop())
+  return { egress, lane: lane.resolve }
+}
+
+function checkerOf({ opened }: Parts): ReturnType<typeof threadedChecker> {
+  const checker = threadedChecker({ clock: systemClock })
+  opened.add(() => checker.stop())
+  return checker
+}
+
+/** `lane` is to be called once there is one: the way out records in it. */
+async function containmentOf(
+  parts: Parts,
+  boot: string
+): Promise<{
+  readonly containment: OpenContainment
+  readonly lane: (ledger: EgressLedger) => void
+}> {
+  const { home, log } = parts
   const { paths } = home
+  const { egress, lane } = wayOut(parts)
   mkdirSync(paths.run, { recursive: true, mode: 0o700 })
   const opened = await openContainment(
-    { clock: systemClock, log: log.child({ room: 'containment' }), egress: null },
+    { clock: systemClock, log: log.child({ room: 'containment' }), egress },
     {
       home: home.id,
       boot,
@@ -319,7 +351,7 @@ async function containmentOf({ home, log }: Parts, boot: string): Promise<OpenCo
       fix: detected.fix
     })
   }
-  return opened
+  return { containment: opened, lane }
 }
 
 function processHost(

@@ -132,6 +132,9 @@ export class Bubblewrap implements Containment {
     }
     const environment = this.#environment(wish)
     foundProgram({ program: wish.command[0], path: environment['PATH'] ?? '', workDirectory, seen })
+    const net = grants.filter(({ kind }) => kind === 'net')
+    const egress = net.length === 0 ? null : this.#deps.egress
+    if (egress !== null) checkForwarder(egress.program, net)
     const args = [
       ...WALLS,
       ...this.#system.args,
@@ -139,7 +142,7 @@ export class Bubblewrap implements Containment {
       ...(isOwnDirectory ? [] : ['--perms', '0700', '--tmpfs', TASK_FOLDER]),
       ...granted.flatMap((it) => this.#bind(it, descriptors)),
       ...(isOwnDirectory ? this.#bind(own, descriptors) : []),
-      ...this.#egress(wish),
+      ...(egress === null ? [] : ['--bind', egress.open(wish.pid, net), EGRESS_SOCKET]),
       '--remount-ro',
       '/',
       ...Object.entries(environment).flatMap(([name, value]) => ['--setenv', name, value]),
@@ -152,7 +155,8 @@ export class Bubblewrap implements Containment {
     const wished = { ...limits, pids: limits.pids ?? PIDS_DEFAULT }
     const kept = { demanded: limits, isKillable: false } // B3 ends it.
     const group = this.#deps.groups.make(wish.pid, wished, kept)
-    const confined = [program, '--args', String(argsDescriptor), '--', ...wish.command]
+    const command = egress?.entering(EGRESS_SOCKET, wish.command) ?? wish.command
+    const confined = [program, '--args', String(argsDescriptor), '--', ...command]
     return {
       command: entering(group?.joinFiles ?? [], confined),
       environment: { [wish.mark[0]]: wish.mark[1] }, // B1
@@ -169,7 +173,9 @@ export class Bubblewrap implements Containment {
       const value = grant.kind === 'env' ? this.#options.environment[grant.name] : undefined
       if (grant.kind === 'env' && value !== undefined) passed[grant.name] = value
     }
-    return { ...environment, ...INSIDE, ...given, ...passed, [mark[0]]: mark[1] }
+    const net = grants.filter(({ kind }) => kind === 'net')
+    const proxy = net.length === 0 ? {} : this.#deps.egress?.variables(net)
+    return { ...environment, ...INSIDE, ...proxy, ...given, ...passed, [mark[0]]: mark[1] }
   }
 
   #bind({ path, inside, isWritable }: Seen, descriptors: Descriptors): readonly string[] {
@@ -179,12 +185,6 @@ export class Bubblewrap implements Containment {
       return [isWritable ? '--bind' : '--ro-bind', path, inside]
     }
     return [isWritable ? '--bind-fd' : '--ro-bind-fd', String(descriptors.add(open)), inside] // B2
-  }
-
-  #egress({ pid, grants }: LaunchWish): readonly string[] {
-    const asked = grants.filter(({ kind }) => kind === 'net')
-    if (asked.length === 0 || this.#deps.egress === null) return []
-    return ['--bind', this.#deps.egress.open(pid, asked), EGRESS_SOCKET]
   }
 
   /** An open file of these arguments that has no name any more. */
@@ -237,6 +237,17 @@ function checkGrants(grants: readonly Grant[], hasEgress: boolean): void {
       formatGrant(grant),
       'a contained process cannot ask this kernel for anything yet'
     )
+  }
+}
+
+/** What stands between programs inside and the socket has to be there. */
+function checkForwarder(program: string, net: readonly Grant[]): void {
+  try {
+    accessSync(program, constants.X_OK)
+  } catch {
+    const [grant] = net
+    const why = `the way out needs ${program}, which is not on this machine: install perl`
+    throw new GrantRefusedError(grant === undefined ? '' : formatGrant(grant), why)
   }
 }
 

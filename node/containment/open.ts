@@ -24,6 +24,8 @@ export interface OpenContainment {
   /** @throws WeaverError `CONTAINMENT_MISSING` */
   containment(): Containment
   readonly groups: GroupMaker
+  /** The way out for `net:` grants. */
+  readonly egress: Egress | null
 }
 
 /** To be called once, under the home's lock. */
@@ -37,6 +39,7 @@ export async function openContainment(
   return {
     detected,
     groups,
+    egress: deps.egress,
     containment: () => {
       if (containment !== null) return containment
       throw missing(detected)

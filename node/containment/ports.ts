@@ -64,10 +64,18 @@ export interface Containment {
 }
 
 /**
- * The way out of a contained process: a socket of the kernel's egress proxy for its `net:` grants. Until one is plugged in
- * here, a wish with such grants is refused.
+ * The way out of a contained process: a socket of the kernel's egress proxy for its `net:` grants. Without one, a wish
+ * with such grants is refused.
  */
 export interface Egress {
-  /** The path of a Unix socket that will be seen inside as /run/weaver/egress.sock. */
+  /** Must be there inside: it starts before the command, and lets ordinary programs find the socket. */
+  readonly program: string
+  /** The path of a Unix socket that listens, and will be seen inside as /run/weaver/egress.sock. */
   open(pid: Pid, grants: readonly Grant[]): string
+  /** To be called when the process has ended, or did not start. Never rejects; may be called for any process. */
+  close(pid: Pid): Promise<void>
+  /** The command with `program` before it. */
+  entering(socket: string, command: readonly [string, ...string[]]): readonly [string, ...string[]]
+  /** What programs inside read to find it. */
+  variables(grants: readonly Grant[]): Readonly<Record<string, string>>
 }

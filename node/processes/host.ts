@@ -143,6 +143,7 @@ export class RealProcessHost implements ProcessHost {
       return this.#adopt(request, leash, { ...launched, group: plan.group })
     } catch (error) {
       this.#live.delete(pid)
+      void this.#deps.containment.egress?.close(pid)
       throw error
     }
   }
@@ -256,6 +257,7 @@ export class RealProcessHost implements ProcessHost {
   async #forget(pid: Pid, leader: Leader, process: RealProcess): Promise<void> {
     await process.exited
     for (const [osPid, start] of process.known) this.#orphans.set(osPid, start)
+    void this.#deps.containment.egress?.close(pid)
     this.#live.delete(pid)
     this.#startedAt.delete(pid)
     this.#sampler.delete(pid)

@@ -1,0 +1,101 @@
+// Which addresses are the public network. Everything else is somebody's inside: this machine, a private
+// network, a cloud's metadata service. Pure.
+
+import { isIPv4, isIPv6 } from 'node:net'
+
+/** `[first byte pattern as number, prefix length]` of networks that are not the public internet. */
+const CLOSED_V4: readonly (readonly [string, number])[] = [
+  ['0.0.0.0', 8], // This network.
+  ['10.0.0.0', 8], // Private.
+  ['100.64.0.0', 10], // Carriers' own, and overlays.
+  ['127.0.0.0', 8], // This machine.
+  ['169.254.0.0', 16], // Link-local: metadata services.
+  ['172.16.0.0', 12], // Private.
+  ['192.0.0.0', 24], // Protocol assignments.
+  ['192.0.2.0', 24], // Documentation.
+  ['192.88.99.0', 24], // 6to4 relays.
+  ['192.168.0.0', 16], // Private.
+  ['198.18.0.0', 15], // Benchmarks.
+  ['198.51.100.0', 24], // Documentation.
+  ['203.0.113.0', 24], // Documentation.
+  ['224.0.0.0', 4], // Multicast.
+  ['240.0.0.0', 4] // Reserved, and broadcast.
+]
+/** A cloud's own services at public-looking addresses. */
+const METADATA_V4: ReadonlySet<string> = new Set(['168.63.129.16'])
+
+/** Whether anybody on the internet would reach the same host at this address. */
+export function isPublicAddress(address: string): boolean {
+  if (isIPv4(address)) return isPublicV4(bytesOfV4(address))
+  const bytes = bytesOfV6(address)
+  return bytes !== null && isPublicV6(bytes)
+}
+
+/** One spelling for each address, `null` for what is none. `::ffff:1.2.3.4` is the address inside. */
+export function canonicalAddress(address: string): string | null {
+  if (isIPv4(address)) return bytesOfV4(address).join('.')
+  const bytes = bytesOfV6(address)
+  if (bytes === null) return null
+  const isMapped = isZero(bytes, 0, 10) && bytes[10] === 0xff && bytes[11] === 0xff
+  return isMapped ? bytes.slice(12).join('.') : bytes.map((byte) => byte.toString(16)).join(':')
+}
+
+function isPublicV4(bytes: readonly number[]): boolean {
+  const value = numberOf(bytes)
+  if (METADATA_V4.has(bytes.join('.'))) return false
+  return !CLOSED_V4.some(([network, length]) => {
+    const size = 2 ** (32 - length)
+    return Math.floor(value / size) === Math.floor(numberOf(bytesOfV4(network)) / size)
+  })
+}
+
+function isPublicV6(bytes: readonly number[]): boolean {
+  const first = (bytes[0] ?? 0) * 256 + (bytes[1] ?? 0)
+  const second = (bytes[2] ?? 0) * 256 + (bytes[3] ?? 0)
+  // Mapped and NAT64 addresses are the IPv4 address in their last four bytes.
+  const isMapped = isZero(bytes, 0, 10) && bytes[10] === 0xff && bytes[11] === 0xff
+  const isNat64 = first === 0x64 && second === 0xff9b && isZero(bytes, 4, 12)
+  if (isMapped || isNat64) return isPublicV4(bytes.slice(12))
+  // 6to4 carries it in bytes 2 to 5.
+  if (first === 0x2002) return isPublicV4(bytes.slice(2, 6))
+  // Of the rest only global unicast is open, without Teredo, documentation, benchmarks and ORCHID.
+  if (first < 0x2000 || first > 0x3fff) return false
+  if (first === 0x2001 && second < 0x0200) return false
+  if (first === 0x2001 && second === 0x0db8) return false
+  return !(first === 0x3fff && second < 0x1000)
+}
+
+function isZero(bytes: readonly number[], from: number, to: number): boolean {
+  return bytes.slice(from, to).every((byte) => byte === 0)
+}
+
+function numberOf(bytes: readonly number[]): number {
+  return bytes.reduce((sum, byte) => sum * 256 + byte, 0)
+}
+
+function bytesOfV4(address: string): readonly number[] {
+  return address.split('.').map(Number)
+}
+
+function bytesOfV6(text: string): readonly number[] | null {
+  // A zone names an interface of this machine: never public.
+  if (!isIPv6(text) || text.includes('%')) return null
+  const dotted = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(text)
+  const tail = dotted === null ? [] : bytesOfV4(dotted[2] ?? '')
+  const colons = dotted === null ? text : (dotted[1] ?? '').replace(/([^:]):$/, '$1')
+  const [head = '', rest] = colons.split('::')
+  const left = groupsOf(head)
+  const right = groupsOf(rest ?? '')
+  const missing = 16 - left.length - right.length - tail.length
+  if (missing < 0) return null
+  const gap = Array.from({ length: missing }, () => 0)
+  return [...left, ...gap, ...right, ...tail]
+}
+
+function groupsOf(text: string): readonly number[] {
+  const groups = text.split(':').filter((group) => group !== '')
+  return groups.flatMap((group) => {
+    const value = Number.parseInt(group, 16)
+    return [value >> 8, value & 0xff]
+  })
+}

