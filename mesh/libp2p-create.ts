@@ -44,6 +44,7 @@ import {
   STREAMS_PER_CONNECTION_MAX,
   UPGRADE_TIMEOUT_MS
 } from './host-limits.ts'
+import { withSafeSend } from './libp2p-muxer.ts'
 import { HOP_PROTOCOL } from './libp2p-relay.ts'
 import type { Protocols } from './libp2p-relay.ts'
 import type { ConnectionAcceptor, Direction } from './ports.ts'
@@ -99,16 +100,18 @@ export async function createHost(seed: Uint8Array, acceptor: ConnectionAcceptor)
     ],
     connectionEncrypters: [noise()],
     streamMuxers: [
-      yamux({
-        enableKeepAlive: true,
-        keepAliveInterval: KEEP_ALIVE_MS,
-        maxInboundStreams: STREAMS_PER_CONNECTION_MAX,
-        maxOutboundStreams: STREAMS_PER_CONNECTION_MAX,
-        streamOptions: {
-          maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX,
-          maxReadBufferLength: STREAM_READ_BUFFER_BYTES_MAX
-        }
-      })
+      withSafeSend(
+        yamux({
+          enableKeepAlive: true,
+          keepAliveInterval: KEEP_ALIVE_MS,
+          maxInboundStreams: STREAMS_PER_CONNECTION_MAX,
+          maxOutboundStreams: STREAMS_PER_CONNECTION_MAX,
+          streamOptions: {
+            maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX,
+            maxReadBufferLength: STREAM_READ_BUFFER_BYTES_MAX
+          }
+        })
+      )
     ],
     connectionGater: {
       denyInboundEncryptedConnection: (peer) => denies(peer, 'inbound'),

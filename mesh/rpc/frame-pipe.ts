@@ -4,6 +4,7 @@
 //   P1. Nothing that the peer sends throws out of here: it is dropped, or it ends the session.
 //   P2. One message at a time is put together, of at most MESSAGE_BYTES_MAX bytes.
 //   P3. Once closed, nothing is delivered and nothing waits.
+//   P4. A peer that sends many small frames has some of them taken at a time, and others come in between.
 
 import { concatBytes, WeaverError } from '../../core/index.ts'
 import type { NodeId } from '../../core/index.ts'
@@ -11,7 +12,13 @@ import type { ByteStream } from '../ports.ts'
 import { peerUnreachable, protocolViolated } from './errors.ts'
 import { FrameReader, NOTIFY, OPEN, RESULT } from './frame.ts'
 import type { Frame } from './frame.ts'
-import { CHUNK_BYTES_MAX, MESSAGE_BYTES_MAX, QUEUED_BYTES_MAX } from './limits.ts'
+import {
+  CHUNK_BYTES_MAX,
+  FRAMES_PER_TURN_MAX,
+  MESSAGE_BYTES_MAX,
+  QUEUED_BYTES_MAX
+} from './limits.ts'
+import type { Turns } from './turns.ts'
 import { LongMessages, Outbox } from './outbox.ts'
 
 /** What one side of a session does with what arrives. Requests and results arrive whole. */
@@ -34,6 +41,7 @@ interface Assembly {
 export class FramePipe {
   readonly outbox: Outbox = new Outbox()
   readonly #role: Role
+  readonly #turns: Turns | null
   readonly #peer: NodeId
   readonly #long = new LongMessages()
   readonly #reader = new FrameReader()
@@ -42,8 +50,12 @@ export class FramePipe {
   #closedFor: WeaverError | null = null
   #drained: PromiseWithResolvers<void> | null = null
 
-  constructor(deps: { readonly role: Role }, options: { readonly peer: NodeId }) {
+  constructor(
+    deps: { readonly role: Role; readonly turns?: Turns },
+    options: { readonly peer: NodeId }
+  ) {
     this.#role = deps.role
+    this.#turns = deps.turns ?? null
     this.#peer = options.peer
   }
 
@@ -123,20 +135,33 @@ export class FramePipe {
   }
 
   async #read(stream: ByteStream): Promise<void> {
-    const onFrame = (frame: Frame): void => this.#receive(frame)
     for await (const chunk of stream.chunks) {
-      try {
-        this.#reader.read(chunk, onFrame)
-      } catch (error) {
-        // Here, so that the stream is cut for this reason and not for the end of its reader.
-        this.close(this.#reasonOf(error))
-        return
+      for (let at = 0; at < chunk.length;) {
+        const { bytes, frames } = this.#readPart(at === 0 ? chunk : chunk.subarray(at))
+        at += bytes
+        // Only a server's answers can wait here in such numbers, and a caller never stops reading: so
+        // two ends cannot wait for each other.
+        const drained = this.drained()
+        if (drained !== null) await drained
+        if (this.#turns !== null && frames >= FRAMES_PER_TURN_MAX) await this.#turns.next() // P4
+        if (this.#closedFor !== null) return
       }
-      // Only a server's answers can wait here in such numbers, and a caller never stops reading: so
-      // two ends cannot wait for each other.
-      const drained = this.drained()
-      if (drained !== null) await drained
-      if (this.#closedFor !== null) return
+    }
+  }
+
+  #readPart(part: Uint8Array): { readonly bytes: number; readonly frames: number } {
+    let frames = 0
+    const onFrame = (frame: Frame): void => {
+      frames += 1
+      this.#receive(frame)
+    }
+    try {
+      const framesMax = this.#turns === null ? Infinity : FRAMES_PER_TURN_MAX
+      return { bytes: this.#reader.read(part, onFrame, framesMax), frames }
+    } catch (error) {
+      // Here, so that the stream is cut for this reason and not for the end of its reader.
+      this.close(this.#reasonOf(error))
+      return { bytes: part.length, frames }
     }
   }
 

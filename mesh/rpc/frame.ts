@@ -65,36 +65,38 @@ export class FrameReader {
   /** Bytes that must be there before the next step can be taken. */
   #needed = FRAME_HEADER_BYTES
 
-  /** @throws WeaverError `MESH_PROTOCOL_VIOLATED`; the reader is of no use afterwards. */
-  read(chunk: Uint8Array, onFrame: (frame: Frame) => void): void {
+  /**
+   * Stops after `framesMax` frames, at least one.
+   * @returns how many bytes of the chunk were taken: the rest is to be given again
+   * @throws WeaverError `MESH_PROTOCOL_VIOLATED`; the reader is of no use afterwards
+   */
+  read(chunk: Uint8Array, onFrame: (frame: Frame) => void, framesMax: number = Infinity): number {
     if (this.#restBytes + chunk.length < this.#needed) {
       this.#keep(chunk)
-      return
+      return chunk.length
     }
-    let bytes = chunk
-    if (this.#restBytes > 0) {
-      // Joins no more of the chunk than the frame that began before it, so a large chunk is not copied.
-      const missing = this.#needed - this.#restBytes
-      const joined = join([...this.#rest, chunk.subarray(0, missing)], this.#needed)
-      this.#rest = []
-      this.#restBytes = 0
-      this.#needed = FRAME_HEADER_BYTES
-      const size = frameSize(joined, 0)
-      if (size > joined.length) {
-        this.#keep(joined)
-        this.#needed = size
-        this.read(chunk.subarray(missing), onFrame)
-        return
-      }
-      onFrame(frameAt(joined, 0, size))
-      bytes = chunk.subarray(missing)
+    if (this.#restBytes === 0) return this.#readWhole(chunk, onFrame, framesMax)
+    // Joins no more of the chunk than the frame that began before it, so a large chunk is not copied.
+    const missing = this.#needed - this.#restBytes
+    const joined = join([...this.#rest, chunk.subarray(0, missing)], this.#needed)
+    const rest = chunk.subarray(missing)
+    this.#rest = []
+    this.#restBytes = 0
+    this.#needed = FRAME_HEADER_BYTES
+    const size = frameSize(joined, 0)
+    if (size > joined.length) {
+      this.#keep(joined)
+      this.#needed = size
+      return missing + this.read(rest, onFrame, framesMax)
     }
-    this.#readWhole(bytes, onFrame)
+    onFrame(frameAt(joined, 0, size))
+    return missing + (framesMax > 1 ? this.#readWhole(rest, onFrame, framesMax - 1) : 0)
   }
 
-  #readWhole(bytes: Uint8Array, onFrame: (frame: Frame) => void): void {
+  #readWhole(bytes: Uint8Array, onFrame: (frame: Frame) => void, framesMax: number): number {
     let offset = 0
-    while (bytes.length - offset >= FRAME_HEADER_BYTES) {
+    for (let count = 0; bytes.length - offset >= FRAME_HEADER_BYTES; count += 1) {
+      if (count >= framesMax) return offset
       const size = frameSize(bytes, offset)
       if (bytes.length - offset < size) {
         this.#needed = size
@@ -104,6 +106,7 @@ export class FrameReader {
       offset += size
     }
     if (offset < bytes.length) this.#keep(bytes.subarray(offset))
+    return bytes.length
   }
 
   #keep(bytes: Uint8Array): void {

@@ -23,6 +23,11 @@ export const CHANNEL_FRAME_BYTES_MAX: number = 240 * 1024
 /** A sender waits from here on: one chunk under way and one ready is all that the writer can use. */
 export const CHANNEL_QUEUED_BYTES_MAX: number = 128 * 1024
 
+/**
+ * Frames of one peer that are taken in one turn of the event loop before others have theirs: more than come
+ * at once from a caller with 50 calls in flight, and 3 ms of work at 50 us each.
+ */
+export const FRAMES_PER_TURN_MAX = 64
 /** Calls under way on one session. 20 times what saturates a connection (50). */
 export const CALLS_PENDING_MAX = 1024
 /** Requests being served on one session, in bytes; eight of the largest. */

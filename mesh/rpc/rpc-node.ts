@@ -15,6 +15,7 @@ import { Deadlines } from './deadlines.ts'
 import { peerUnreachable } from './errors.ts'
 import { CALL_TIMEOUT_MS, STREAM_OPEN_TIMEOUT_MS } from './limits.ts'
 import { Server } from './server.ts'
+import { Turns } from './turns.ts'
 import type { RpcCall, RpcClient, RpcService } from './types.ts'
 
 export interface RpcNodeDeps {
@@ -29,6 +30,7 @@ interface Link {
   isRetired: boolean
   readonly callers: Map<string, Caller>
   readonly servers: Map<string, Server>
+  readonly turns: Turns
 }
 
 /**
@@ -36,6 +38,7 @@ interface Link {
  * member. Needs no start; `stop` ends everything, and leaves connections to their owner.
  */
 export class RpcNode implements RpcClient {
+  readonly #clock: Clock
   readonly #log: Logger
   readonly #protocolOf: (service: string) => string | null
   readonly #deadlines: Deadlines
@@ -44,6 +47,7 @@ export class RpcNode implements RpcClient {
   #isStopped = false
 
   constructor(deps: RpcNodeDeps) {
+    this.#clock = deps.clock
     this.#log = deps.log
     this.#protocolOf = deps.protocolOf
     this.#deadlines = new Deadlines(deps.clock)
@@ -69,7 +73,8 @@ export class RpcNode implements RpcClient {
   attach(connection: Connection): void {
     if (this.#isStopped || this.#linkOf(connection) !== undefined) return
     const links = this.#links.get(connection.peer) ?? []
-    links.push({ connection, isRetired: false, callers: new Map(), servers: new Map() })
+    const turns = new Turns({ clock: this.#clock })
+    links.push({ connection, isRetired: false, callers: new Map(), servers: new Map(), turns })
     this.#links.set(connection.peer, links)
     void connection.closed.then(() => this.detach(connection))
   }
@@ -114,6 +119,7 @@ export class RpcNode implements RpcClient {
         service,
         deadlines: this.#deadlines,
         log: this.#log,
+        turns: link.turns,
         onClosed: () => {
           if (link.servers.get(service.name) === server) link.servers.delete(service.name)
         }

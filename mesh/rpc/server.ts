@@ -27,6 +27,7 @@ import { CALLS_PENDING_MAX, MESSAGE_BYTES_MAX, REQUEST_BYTES_MAX } from './limit
 import type { Outbox } from './outbox.ts'
 import { decodeRequest } from './request.ts'
 import type { ReceivedRequest } from './request.ts'
+import type { Turns } from './turns.ts'
 import type { RpcRequest, RpcService } from './types.ts'
 
 export class Server implements Role {
@@ -46,6 +47,8 @@ export class Server implements Role {
       readonly deadlines: Deadlines
       readonly log: Logger
       readonly onClosed: () => void
+      /** Shared by all sessions of the peer. */
+      readonly turns?: Turns
     },
     options: { readonly peer: NodeId }
   ) {
@@ -54,7 +57,8 @@ export class Server implements Role {
     this.#log = deps.log
     this.#onClosed = deps.onClosed
     this.#peer = options.peer
-    this.#pipe = new FramePipe({ role: this }, options)
+    const { turns } = deps
+    this.#pipe = new FramePipe({ role: this, ...(turns === undefined ? {} : { turns }) }, options)
   }
 
   get isIdle(): boolean {

@@ -1,0 +1,29 @@
+// Yamux, kept from ending the process.
+
+import type { MessageStream, StreamMuxer, StreamMuxerFactory } from '@libp2p/interface'
+
+/**
+ * Yamux sends from microtasks of its own, where nobody can catch what the connection below throws once it is
+ * closed: a peer that goes away in the wrong moment would end this kernel. Here such a connection is cut,
+ * and its streams fail like those of any other that broke.
+ */
+export function withSafeSend<Components>(
+  create: (components: Components) => StreamMuxerFactory
+): (components: Components) => StreamMuxerFactory {
+  return (components) => {
+    const factory = create(components)
+    const createStreamMuxer = (connection: MessageStream): StreamMuxer => {
+      const send = connection.send.bind(connection)
+      connection.send = (data) => {
+        try {
+          return send(data)
+        } catch (error) {
+          connection.abort(error instanceof Error ? error : new Error(String(error)))
+          return false // No more, for now: it is over.
+        }
+      }
+      return factory.createStreamMuxer(connection)
+    }
+    return { ...factory, protocol: factory.protocol, createStreamMuxer }
+  }
+}

@@ -1,0 +1,168 @@
+// Goal: attack class 18 and fault R11. Under 200 stalled connections, 10,000 streams on one, frames without
+// end and peers that never read, the kernel's memory grows by at most 100 MB, an honest peer's p99 less than
+// doubles, and what stalls is gone in ten seconds.
+// Method: two kernels of their own processes that are members of each other; this process floods one of them,
+// while the other, which knows nothing of it, measures its round trips. Quiet and flooded rounds take turns;
+// the median of their ratios counts, so that one busy moment of the machine does not.
+
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { meshId } from '../../../core/index.ts'
+import type { MeshId } from '../../../core/index.ts'
+import { Lab, residentBytes, until } from '../kernel/lab.ts'
+import type { KernelHandle } from '../kernel/lab.ts'
+import { LimitlessMember, stalledSockets } from './flood.ts'
+import type { StalledSockets } from './flood.ts'
+import { HostilePeer } from './hostile-peer.ts'
+
+const ROUNDS = 5
+const PINGS = 60
+const MEMORY_GROWTH_MAX = 100e6
+const REAPED_MS = 10_000
+/** The timers of the two sides and the scheduler of a small machine: less than this is no difference. */
+const NOISE_MS = 3
+
+describe('floods of the mesh (18, R11)', function () {
+  this.timeout('180s')
+  let lab: Lab
+  let laptop: KernelHandle
+  let server: KernelHandle
+  let mesh: MeshId
+  let address: string
+  let port: number
+  const open: { stop(): Promise<void> }[] = []
+
+  before(async () => {
+    lab = await Lab.open()
+    ;[laptop, server] = await lab.pair()
+    const status = await laptop.client.meshStatus()
+    mesh = meshId(status.id ?? '')
+    address = status.listen[0] ?? ''
+    port = Number(/\/tcp\/(\d+)/.exec(address)?.[1])
+    await untilConnected()
+    await pings(PINGS) // Warm.
+  })
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((peer) => peer.stop()))
+  })
+  after(() => lab.close())
+
+  async function untilConnected(): Promise<void> {
+    await until(async () => (await server.client.meshStatus()).connected > 0)
+  }
+
+  async function pings(count: number): Promise<readonly number[]> {
+    const times: number[] = []
+    for (let done = 0; done < count; done += 1) {
+      const { rttMs } = await server.client.pingNode('laptop')
+      times.push(rttMs)
+    }
+    return times
+  }
+
+  async function member(): Promise<LimitlessMember> {
+    const seed = new Uint8Array(randomBytes(32))
+    const peer = await HostilePeer.start(seed)
+    await peer.join(await lab.invite('laptop'), `flooder-${randomBytes(3).toString('hex')}`)
+    await peer.stop()
+    const limitless = await LimitlessMember.start(peer, seed)
+    open.push(limitless)
+    await limitless.connect(address)
+    return limitless
+  }
+
+  /**
+   * Quiet and flooded rounds in turn; `flood` resolves, when all of it is there and stalls, to what ends it.
+   */
+  async function compare(flood: () => Promise<() => Promise<void>>): Promise<void> {
+    const pid = await lab.pidOf('laptop')
+    const before = await residentBytes(pid)
+    let most = before
+    const ratios: number[] = []
+    const differences: number[] = []
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const quiet = p99(await pings(PINGS))
+      const end = await flood()
+      most = Math.max(most, await residentBytes(pid))
+      await untilConnected()
+      const flooded = p99(await pings(PINGS))
+      most = Math.max(most, await residentBytes(pid))
+      await end()
+      ratios.push(flooded / quiet)
+      differences.push(flooded - quiet)
+    }
+    const grown = most - before
+    const [ratio, difference] = [median(ratios), median(differences)]
+    console.log(
+      `      p99 ${ratio.toFixed(2)} times the quiet one (${difference.toFixed(1)} ms more), ` +
+        `memory grew by ${(grown / 1e6).toFixed(0)} MB`
+    )
+    assert(grown <= MEMORY_GROWTH_MAX, `memory grew by ${grown} bytes`)
+    assert(ratio < 2 || difference < NOISE_MS, `p99 is ${ratio} times the quiet one`)
+  }
+
+  it('200 connections that say nothing, half a handshake or nonsense harm nobody, and are gone in ten seconds', async () => {
+    const all: StalledSockets[] = []
+    await compare(async () => {
+      const stalled = stalledSockets(port, 200)
+      all.push(...stalled)
+      return async () => {
+        await until(() => stalled.every((each) => each.open === 0), REAPED_MS + 5000)
+      }
+    })
+    const kept = all.flatMap(({ keptMs }) => keptMs)
+    assert(kept.length >= ROUNDS * 200, `${kept.length} were made`)
+    assert(Math.max(...kept) < REAPED_MS + 2000, `one was kept for ${Math.max(...kept)} ms`)
+    await untilConnected()
+  })
+
+  it('a member that opens 10,000 streams on one connection holds few of them, and is gone in ten seconds', async () => {
+    let opened = 0
+    await compare(async () => {
+      const flooder = await member()
+      opened += await flooder.openStreams(`/weft/${mesh.slice(0, 16)}/documents/1`, 10_000)
+      return async () => {
+        await until(() => !flooder.isConnected, REAPED_MS + 2000)
+        await flooder.stop()
+      }
+    })
+    console.log(
+      `      ${opened} of ${ROUNDS * 10_000} streams were opened, and closed for the next`
+    )
+    assert(opened > 0, 'the flood never began')
+  })
+
+  it('members that ask until nobody takes more, and never read, cost a bounded amount and are gone in ten seconds', async () => {
+    const pull = { method: 'pull', body: { since: {} }, count: 20_000, data: 0 }
+    const statements = { method: 'statements', body: { have: [] }, count: 20_000, data: 0 }
+    const unread = { method: 'nothing', body: null, count: 100, data: 240_000 }
+    let asked = 0
+    await compare(async () => {
+      const flooders = [await member(), await member()]
+      const protocol = (name: string): string => `/weft/${mesh.slice(0, 16)}/${name}/1`
+      const flooding = flooders.flatMap((flooder) => [
+        flooder.askWithoutReading(protocol('documents'), pull),
+        flooder.askWithoutReading(protocol('mesh'), statements),
+        flooder.askWithoutReading(protocol('agents'), unread)
+      ])
+      for (const outcome of await Promise.allSettled(flooding)) {
+        asked += outcome.status === 'fulfilled' ? outcome.value : 0
+      }
+      return async () => {
+        await until(() => flooders.every(({ isConnected }) => !isConnected), REAPED_MS + 2000)
+      }
+    })
+    console.log(`      ${asked} requests were sent`)
+    assert(asked > 1000, `the flood was of ${asked} requests`)
+  })
+})
+
+function p99(times: readonly number[]): number {
+  const sorted = times.toSorted((a, b) => a - b)
+  return sorted[Math.ceil(sorted.length * 0.99) - 1] ?? 0
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? 0
+}
