@@ -21,8 +21,10 @@ export interface RestartLimits {
   readonly backoffMaxMs: Millis
 }
 
-// Five doublings from 0.2 s last 6 s: a crash loop fails well within the window, and a process that
-// crashes every quarter of a minute is started again for ever, half a minute apart.
+/**
+ * Five doublings from 0.2 s last 6 s: a crash loop fails well within the window, and a process that
+ * crashes every quarter of a minute is started again for ever, half a minute apart.
+ */
 export const RESTART_LIMITS: RestartLimits = {
   intensity: 5,
   windowMs: millis(60_000),

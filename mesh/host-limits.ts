@@ -11,6 +11,7 @@ export const INBOUND_PER_SECOND_MAX = 50
 export const CONNECTIONS_MAX = 1536
 /** From the TCP accept to the multiplexer. As libp2p's default. */
 export const UPGRADE_TIMEOUT_MS: Millis = millis(10_000)
+/** As libp2p's default; one round trip. */
 export const NEGOTIATION_TIMEOUT_MS: Millis = millis(10_000)
 /** For streams to end in good order when a connection closes. */
 export const CLOSE_TIMEOUT_MS: Millis = millis(1000)
@@ -61,7 +62,9 @@ export const CIRCUIT_TIMEOUT_MS: Millis = millis(5000)
 
 // Identify and ping, for members that speak plain libp2p.
 
+/** One is used for a moment; another while it renews. */
 export const IDENTIFY_STREAMS_MAX = 2
+/** One per client, and one more while it renews. */
 export const PING_STREAMS_MAX = 2
 /** A ping stream that goes on is ended then; the client opens another one. */
 export const PING_STREAM_MS: Millis = millis(60_000)

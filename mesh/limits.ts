@@ -22,11 +22,13 @@ export const STATEMENTS_PENDING_MAX = 32
 export const QUORUM_MAX = 16
 /** An invite may live a month, no longer: its secret is written down somewhere. */
 export const INVITE_TTL_MAX_MS: Millis = millis(30 * 24 * 3_600_000)
+/** As many as a mesh may have members. */
 export const INVITE_USES_MAX = 1000
 /** Open invites of one node: each is a door, and each is looked at for every stranger. */
 export const INVITES_MAX = 64
 /** A line of 8 addresses is about 700 characters. */
 export const INVITE_LINE_LENGTH_MAX = 4096
+/** What a machine with several interfaces and a relay has; the line stays short enough for a QR code. */
 export const INVITE_ADDRESSES_MAX = 8
 
 // Join: what a stranger may cost us
@@ -56,6 +58,7 @@ export const JOIN_DIAL_TIMEOUT_MS: Millis = millis(8000)
 
 /** Versions of what follows the hello. One back works: its peers are judged without SWIM. */
 export const PROTOCOL_VERSIONS = { oldest: 1, newest: 2 } as const
+/** One round trip, two syncs to disk and a busy machine. */
 export const HELLO_TIMEOUT_MS: Millis = millis(5000)
 /** A name, a mesh, two numbers and addresses. */
 export const HELLO_BYTES_MAX = 8192
@@ -70,28 +73,34 @@ export const EARLY_STREAMS_MAX = 16
 export const OUTBOX_MESSAGES_MAX = 256
 /** Messages of one delivery: with statements of the greatest size under the RPC's message bound. */
 export const OUTBOX_BATCH_BYTES_MAX: number = 512 * 1024
+/** One round trip and a sync to disk at the other side; then it is sent again. */
 export const OUTBOX_TIMEOUT_MS: Millis = millis(5000)
 /** How long an eviction waits to tell its user who has confirmed it; it goes on without. */
 export const CONFIRM_TIMEOUT_MS: Millis = millis(2000)
 
 // Dialler: capped, endless back-off with jitter
 
+/** After a connection that broke: a kernel that restarts is back in about a second. */
 export const DIAL_DELAY_MIN_MS: Millis = millis(200)
 /**
  * A silent cut that heals tells nobody: with SYNs 0, 1 and 3 s into a dial of 5 s, at most 2 s and this
  * pass until the next one, which keeps the promise of 5 s.
  */
 export const DIAL_DELAY_MAX_MS: Millis = millis(2500)
+/** SYNs go out at 0, 1 and 3 s: two may be lost. */
 export const DIAL_TIMEOUT_MS: Millis = millis(5000)
 /** Dials under way at once: libp2p accepts 5 inbound a second from one host and queues 10. */
 export const DIALS_AT_ONCE_MAX = 8
+/** Interfaces of a machine, IPv4 and IPv6, TCP and WebSockets, and relays. */
 export const ADDRESSES_PER_PEER_MAX = 16
+/** A circuit multiaddr with two node ids is about 190 characters. */
 export const ADDRESS_LENGTH_MAX = 256
 /** Wall and monotonic time part by more than this: the machine slept, or its clock was set. */
 export const CLOCK_JUMP_MS: Millis = millis(3000)
 
 // Pulse and liveness
 
+/** Load and positions may be a second old: placement and repair need no fresher ones. */
 export const PULSE_INTERVAL_MS: Millis = millis(1000)
 /**
  * At rest, when there is nothing new to say: the round trip stays fresh, anti-entropy goes on, and a cut is
@@ -102,13 +111,17 @@ export const PULSE_REST_MS: Millis = millis(3000)
 export const PULSE_TIMEOUT_MS: Millis = millis(3000)
 // SWIM with Lifeguard: memberlist's values for a LAN, where nothing else is said
 
+/** As memberlist on a LAN: detection time grows with it, messages fall. */
 export const PROBE_INTERVAL_MS: Millis = millis(1000)
 /** Over TCP a lost segment comes 200 ms late, two in a row 600 ms: one of them fits. */
 export const PROBE_TIMEOUT_MS: Millis = millis(500)
 /** Members that are asked to probe for us: at 10 % loss 1 probe in 10,000 fails through all of them. */
 export const INDIRECT_PROBES = 3
+/** Suspicion lasts this many probe intervals times log10 of the members: memberlist's. */
 export const SUSPICION_FACTOR = 4
+/** And at most so many times as long, while few confirm it: as memberlist. */
 export const SUSPICION_FACTOR_MAX = 6
+/** Each rumour is passed on this many times log10 of the members: reaches all at 10 % loss. */
 export const RETRANSMIT_FACTOR = 4
 /** Ten times as patient at most: then a machine is too busy to judge anybody. */
 export const HEALTH_SCORE_MAX = 8
@@ -118,6 +131,7 @@ export const RUMOURS_PER_MESSAGE_MAX = 6
 export const RUMOURS_REMEMBERED_MAX = 1024
 /** While there is anything to tell: five times a second to three members, as memberlist. Nothing at rest. */
 export const GOSSIP_INTERVAL_MS: Millis = millis(200)
+/** Members told at a time, as memberlist. */
 export const GOSSIP_FANOUT = 3
 /** A connection that the other side closed, and nobody who reaches it: gone, if it does not redial in this. */
 export const CLOSED_SUSPICION_MS: Millis = millis(500)
@@ -136,7 +150,9 @@ export const FAREWELL_TIMEOUT_MS: Millis = millis(200)
 
 /** One row, as JSON text. */
 export const ROW_BYTES_MAX: number = 64 * 1024
+/** A name, a path or two ids. */
 export const ROW_KEY_LENGTH_MAX = 256
+/** A change of a document of so many rows takes 8 ms. */
 export const ROWS_PER_DOCUMENT_MAX = 10_000
 /** All rows of one node as text. 10,000 rows of 170 bytes, or 1,000 of 1.7 kB. */
 export const DOCUMENT_TEXT_BYTES_MAX: number = 1792 * 1024
@@ -148,6 +164,7 @@ export const DOCUMENT_BYTES_MAX: number = 4 * 1024 * 1024
 export const DELTAS_PER_BASE_MAX = 1024
 /** ... 64 KiB, or four times the base where that is larger: history stays in proportion to state. */
 export const DELTA_BYTES_PER_BASE_MIN: number = 64 * 1024
+/** History is at most this many times the state. */
 export const DELTA_BYTES_PER_BASE_FACTOR = 4
 /** Puts closer together than this share a delta: 0.5 ms of signing and merging each would add up. */
 export const DELTA_INTERVAL_MS: Millis = millis(10)
@@ -165,4 +182,5 @@ export const QUARANTINE_MS: Millis = millis(60_000)
 export const REPLICA_SAVE_INTERVAL_MS: Millis = millis(5000)
 /** Envelopes of one push or pull, together: under the RPC's message bound. */
 export const SYNC_BYTES_MAX: number = 768 * 1024
+/** SYNC_BYTES_MAX at 100 kB/s, and a busy peer. */
 export const SYNC_TIMEOUT_MS: Millis = millis(10_000)

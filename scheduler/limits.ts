@@ -20,15 +20,21 @@ export const UNREPORTED_ENDS_MAX = 256
 
 /** Linux hands at most 128 KiB to a program as one argument; ours has to fit a chain payload as well. */
 export const COMMAND_BYTES_MAX: number = 128 * 1024
+/** As many as an agent may have; each costs some bytes of the task record. */
 export const ARGUMENTS_MAX = 4096
+/** Several times what a login shell has. */
 export const ENV_VARIABLES_MAX = 256
+/** Half of what is left of a chain payload beside the command. */
 export const ENV_BYTES_MAX: number = 64 * 1024
 /** PATH_MAX of Linux. */
 export const PATH_BYTES_MAX = 4096
+/** As many as a node may have. */
 export const LABELS_MAX = 32
+/** As Kubernetes' label values, which people know. */
 export const LABEL_BYTES_MAX = 63
 /** More GPUs than any one machine has. */
 export const GPUS_MAX = 64
+/** A month: longer than that, somebody has forgotten the task. */
 export const TIMEOUT_MAX_MS: Millis = millis(30 * 24 * 3_600_000)
 /** A reason is one sentence for people. */
 export const REASON_LENGTH_MAX = 300

@@ -7,6 +7,7 @@ import type { Millis } from '../../core/index.ts'
 export const RELAYS_MAX = 8
 /** A third of the life of a reservation, so that two renewals may fail. */
 export const RESERVATION_RENEW_MS: Millis = millis(20 * 60_000)
+/** One round trip over a connection that is there, with two retransmissions. */
 export const RESERVE_TIMEOUT_MS: Millis = millis(3000)
 /** A relay that refuses is asked again after 1, 2, 4 ... 60 s. */
 export const RESERVE_DELAY_MIN_MS: Millis = millis(1000)
@@ -36,4 +37,5 @@ export const RESTART_INTERVAL_MS: Millis = millis(30_000)
 
 /** Everything that `mesh netcheck` asks runs at once and has this long; it promises five seconds. */
 export const NETCHECK_TIMEOUT_MS: Millis = millis(3000)
+/** As long as a pulse may take: what does not answer then is called unreachable. */
 export const PING_TIMEOUT_MS: Millis = millis(3000)

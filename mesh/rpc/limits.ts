@@ -8,6 +8,7 @@ import type { Millis } from '../../core/index.ts'
 export const CHUNK_BYTES_MAX: number = 64 * 1024
 /** One request or result, cut into chunks on the wire. Larger things go through the call's channel. */
 export const MESSAGE_BYTES_MAX: number = 4 * 1024 * 1024
+/** Its length travels in one byte. */
 export const METHOD_LENGTH_MAX = 255
 
 /** Bytes one direction of one call may have on the way or unread, to begin with: 10 MB/s x 25 ms. */
@@ -40,6 +41,7 @@ export const QUEUED_BYTES_MAX: number = 8 * 1024 * 1024
  */
 export const BATCH_BYTES_MAX: number = 64 * 1024
 
+/** Some lines of text for people: enough to say what failed and what to do. */
 export const ERROR_MESSAGE_LENGTH_MAX = 1024
 /** An encoded error: its message in UTF-8 at up to 3 bytes a character, its code, and CBOR around them. */
 export const ERROR_BYTES_MAX: number = 4096

@@ -1,8 +1,10 @@
 import { millis } from '../../core/index.ts'
 import type { Millis } from '../../core/index.ts'
 
-/** How long output may stay open after the process ended before what it left behind is killed. */
-// Enough for a `| tee` of bash to write its last buffer; a forgotten background job costs it each time.
+/**
+ * How long output may stay open after the process ended before what it left behind is killed. Enough for a
+ * `| tee` of bash to write its last buffer; a forgotten background job costs it each time.
+ */
 export const LINGER_MS: Millis = millis(200)
 /** How often a group that is being stopped is looked at. */
 export const GROUP_POLL_MS: Millis = millis(25)
