@@ -89,7 +89,9 @@ function doors(room: Room): object {
         // The real clock, dice and entropy: composition alone passes them in.
         ...(room === 'node' ? ['!**/core/system.ts'] : []),
         // A checking thread loads what it needs, and not the whole chain: that takes twice as long to start.
-        ...(room === 'node' ? ['!**/chain/check-batch.ts'] : [])
+        ...(room === 'node' ? ['!**/chain/check-batch.ts'] : []),
+        // The doctor looks at a machine on which no kernel may run.
+        ...(room === 'cli' ? ['!**/node/doctor/index.ts'] : [])
       ],
       message: `Enter a room by its index.ts (from cli/: node/api/index.ts, chain/offline/index.ts).`
     })

@@ -70,6 +70,11 @@ export const COMMANDS: Readonly<Record<string, GroupEntry | CommandEntry>> = {
     summary: 'Check an export or a proof offline',
     load: async () => (await import('./groups/verify.ts')).verifyCommand
   },
+  doctor: {
+    kind: 'command',
+    summary: 'Say what works on this machine, what does not, and what mends it',
+    load: async () => (await import('./groups/doctor.ts')).doctorCommand
+  },
   version: {
     kind: 'command',
     summary: 'Show the version',

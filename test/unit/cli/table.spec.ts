@@ -49,6 +49,7 @@ describe('the table of commands', () => {
           (word) => `chain ${word}`
         ),
         'verify',
+        'doctor',
         'version',
         'completion'
       ]
