@@ -39,6 +39,7 @@ export class Stage {
   readonly host: RealProcessHost
   readonly samples: ProcessSample[] = []
 
+  readonly #containment: OpenContainment
   /** How its processes are confined. */
   readonly sandbox: Sandbox
 
@@ -56,6 +57,7 @@ export class Stage {
   }
 
   private constructor(options: OpenStageOptions) {
+    this.#containment = options.containment
     this.directory = options.directory
     this.sandbox = options.sandbox ?? uncontained
     this.host = new RealProcessHost(
@@ -105,6 +107,11 @@ export class Stage {
       io: null
     })
     return { pid: pids, running }
+  }
+
+  /** What control groups this machine has for it. */
+  groups(): ReturnType<OpenContainment['groups']['report']> {
+    return this.#containment.groups.report()
   }
 
   /** A contained process has a folder of its own. */
