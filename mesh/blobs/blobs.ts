@@ -7,30 +7,25 @@
 
 import { WeaverError } from '../../core/index.ts'
 import type { BlobId, NodeId } from '../../core/index.ts'
-import type { BlobGate } from '../ports.ts'
+import type { BlobGate, ContentRouting } from '../ports.ts'
 import type { RpcClient, RpcService } from '../rpc/index.ts'
 import { BlobList, chunkHash } from './blob-list.ts'
 import { blobDamaged, blobsBusy, blobTooLarge } from './errors.ts'
 import { fetchBlob } from './fetch.ts'
+import { findBlob, provideBlob } from './find.ts'
 import type { FetchProgress, Found } from './fetch.ts'
-import {
-  BLOB_ASK_PEERS_MAX,
-  BLOB_ASK_TIMEOUT_MS,
-  BLOB_BUDGET_BYTES,
-  BLOB_BYTES_MAX,
-  BLOB_CHUNK_BYTES,
-  BLOB_FETCHES_MAX
-} from './limits.ts'
+import { BLOB_BUDGET_BYTES, BLOB_BYTES_MAX, BLOB_CHUNK_BYTES, BLOB_FETCHES_MAX } from './limits.ts'
 import { BlobServer } from './serve.ts'
 import { Shelf } from './shelf.ts'
 import type { BlobRecord, ShelfDeps } from './shelf.ts'
-import { BLOB_SERVICE, requestBody, saysHas } from './wire.ts'
 
 export interface BlobsDeps extends ShelfDeps {
   readonly rpc: RpcClient
   readonly gate: BlobGate
   /** Connected members, this node not among them. */
   readonly peers: () => readonly NodeId[]
+  /** Who has what, where the mesh is too large to ask everybody. */
+  readonly routing?: () => ContentRouting | null
 }
 
 export interface BlobsOptions {
@@ -67,6 +62,7 @@ export class Blobs {
   readonly #deps: BlobsDeps
   readonly #shelf: Shelf
   readonly #underway = new Map<BlobId, Underway>()
+  readonly #stopping = new AbortController()
   #isStopped = false
 
   constructor(deps: BlobsDeps, options: BlobsOptions = {}) {
@@ -83,6 +79,7 @@ export class Blobs {
   /** Ends the fetches; what has arrived stays. Idempotent. */
   async stop(): Promise<void> {
     this.#isStopped = true
+    this.#stopping.abort()
     const reason = new WeaverError('MESH_STOPPED', 'The mesh has stopped', { retry: 'later' })
     const running = [...this.#underway.values()]
     for (const { stop } of running) stop.abort(reason)
@@ -134,6 +131,7 @@ export class Blobs {
       const list = BlobList.of(size, hashes)
       const isNew = await shelf.commit(list, { name, file, reserved, isPinned })
       isCommitted = true
+      this.#provide(list.id)
       return { id: list.id, size, isNew }
     } finally {
       await file.close()
@@ -202,6 +200,13 @@ export class Blobs {
     return this.#shelf.collect(bytesMax)
   }
 
+  /** Beside everything else: nobody waits for it, and it never rejects. */
+  #provide(id: BlobId): void {
+    const { log } = this.#deps
+    const routing = (): ContentRouting | null => this.#deps.routing?.() ?? null
+    void provideBlob({ routing, log }, id, this.#stopping.signal)
+  }
+
   #begin(id: BlobId): Underway {
     if (this.#isStopped) throw new WeaverError('MESH_STOPPED', 'The mesh has stopped')
     if (this.#underway.size >= BLOB_FETCHES_MAX) {
@@ -212,30 +217,19 @@ export class Blobs {
     const onProgress = (progress: FetchProgress): void => {
       for (const listener of listeners) listener(progress)
     }
-    const find = (wanted: BlobId): Promise<Found> => this.#find(wanted)
+    const finding = { ...this.#deps, routing: () => this.#deps.routing?.() ?? null }
+    const find = (wanted: BlobId): Promise<Found> => findBlob(finding, wanted)
     const { rpc, clock, log } = this.#deps
     const done = fetchBlob(
       { rpc, clock, log, shelf: this.#shelf, find, onProgress },
       { id, signal: stop.signal }
-    ).finally(() => this.#underway.delete(id))
+    )
+      .then(() => this.#provide(id))
+      .finally(() => this.#underway.delete(id))
     done.catch(() => undefined) // Everybody who waits hears of it.
     const underway = { done, stop, listeners, waiting: 0 }
     this.#underway.set(id, underway)
     return underway
-  }
-
-  /** Asks the connected members who has it. */
-  async #find(id: BlobId): Promise<Found> {
-    const peers = this.#deps.peers().slice(0, BLOB_ASK_PEERS_MAX)
-    const options = { timeoutMs: BLOB_ASK_TIMEOUT_MS }
-    const answers = await Promise.all(
-      peers.map((peer) =>
-        this.#deps.rpc
-          .call(peer, BLOB_SERVICE, 'has', requestBody(id), options)
-          .then(saysHas, () => false)
-      )
-    )
-    return { sources: peers.filter((_, index) => answers[index]), asked: peers.length }
   }
 }
 
