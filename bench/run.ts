@@ -4,6 +4,7 @@ import { availableParallelism, cpus, release } from 'node:os'
 import process from 'node:process'
 import { benches as chain } from './chain.ts'
 import { benches as chainProofs } from './chain-proofs.ts'
+import { benches as containment } from './containment.ts'
 import { benches as kernel } from './kernel.ts'
 import { benches as meshBlobs } from './mesh-blobs.ts'
 import { benches as meshRpc } from './mesh-rpc.ts'
@@ -14,6 +15,7 @@ import type { Bench } from './stats.ts'
 const all: readonly Bench[] = [
   ...chain,
   ...chainProofs,
+  ...containment,
   ...kernel,
   ...meshRpc,
   ...meshBlobs,

@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
+import type { RunningProcess } from '../../agents/index.ts'
 import { millis, pid } from '../../core/index.ts'
 import { systemClock } from '../../core/system.ts'
 import { RealProcessHost } from '../../node/processes/host.ts'
@@ -13,7 +14,9 @@ import { contained, realContainment } from '../../test/doubles/sandboxes.ts'
 import { silentLog } from '../../test/doubles/silent-log.ts'
 
 export interface Spawner {
-  /** Runs `true` to its end. */
+  /** Runs a contained `true` to its end. */
+  readonly start: () => Promise<void>
+  /** The same, and the search for what it left behind. */
   readonly run: () => Promise<void>
   readonly stop: () => Promise<void>
 }
@@ -43,18 +46,21 @@ export async function openSpawner(): Promise<Spawner> {
   )
   await host.start()
   let last = 0
+  const started = async (): Promise<RunningProcess> => {
+    last += 1
+    const request = { pid: pid(last), command: ['true'], env: {}, io: null } as const
+    const sandbox = contained
+    const child = await host.spawn({ ...request, cwd: directory, isOwnFolder: true, sandbox })
+    const { code } = await child.exited
+    if (code !== 0) throw new Error(`true ended with ${code}`)
+    return child
+  }
   return {
+    start: async () => {
+      await started()
+    },
     run: async () => {
-      last += 1
-      const request = { pid: pid(last), command: ['true'], env: {}, io: null } as const
-      const child = await host.spawn({
-        ...request,
-        cwd: directory,
-        isOwnFolder: true,
-        sandbox: contained
-      })
-      const { code } = await child.exited
-      if (code !== 0) throw new Error(`true ended with ${code}`)
+      const child = await started()
       await child.stop(millis(1000)) // As the executor does: what it left behind ends with it.
     },
     stop: async () => {
