@@ -23,7 +23,17 @@ import { Lab, until } from '../kernel/lab.ts'
 import type { KernelHandle } from '../kernel/lab.ts'
 import { HostilePeer } from './hostile-peer.ts'
 
-const SERVICES = ['mesh', 'documents', 'chain', 'agents', 'tools', 'output', 'executor', 'origin']
+const SERVICES = [
+  'mesh',
+  'documents',
+  'chain',
+  'agents',
+  'tools',
+  'output',
+  'executor',
+  'origin',
+  'blobs'
+]
 const at = unixMillis(1_800_000_000_000)
 
 describe('attacks on the mesh', function () {
