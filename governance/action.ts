@@ -20,6 +20,7 @@ export type Action =
   | 'blob.get'
   | 'blob.pin'
   | 'blob.put'
+  | 'chain.keep'
   | 'chain.redact'
   | 'chain.rotate'
   | 'delegate.use'
@@ -78,6 +79,7 @@ export const ACTIONS: Readonly<Record<Action, ActionRule>> = {
   'blob.get': { what: 'get a blob', resource: 'blob:<BlobId>', needs: [] },
   'blob.pin': { what: 'pin or release a blob', resource: 'blob:<BlobId>', needs: ['pinned'] },
   'blob.put': { what: 'store a blob', resource: 'node:<NodeId>', needs: ['pinned'] },
+  'chain.keep': { what: 'choose which lanes to keep', resource: 'node:<NodeId>', needs: [] },
   'chain.redact': {
     what: 'redact a chain entry',
     resource: 'entry:<entry id>',

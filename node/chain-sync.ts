@@ -45,6 +45,8 @@ export interface ChainSyncDeps {
   readonly connectedPeers: () => readonly NodeId[]
   /** Lanes of others are not asked for: a member cannot fill this disk with lanes of its own making. */
   readonly isMember: (node: NodeId) => boolean
+  /** Which lanes of others this node wants to hold; absent, all. */
+  readonly kept?: { keeps(lane: NodeId): boolean }
   readonly log: Logger
   /** A lane has two signed versions of a height. */
   readonly onForked: (lane: NodeId) => void
@@ -174,7 +176,9 @@ export class ChainSync {
     for (;;) {
       const heads = (this.#heard.get(peer) ?? []).filter(({ lane }) => this.#deps.isMember(lane))
       await this.#checkOwn(peer, heads)
-      const wants = this.#deps.chain.plan(heads)
+      // Planned all the same: what is not kept is shown with how far it is behind.
+      const { chain, kept } = this.#deps
+      const wants = chain.plan(heads).filter(({ lane }) => kept?.keeps(lane) ?? true)
       let hasGrown = false
       for (const want of wants) {
         if (this.#isStopped) return

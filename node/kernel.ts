@@ -43,6 +43,7 @@ import {
   LOAD_PULSE_INTERVAL_MS
 } from './limits.ts'
 import { NODE_KEY, NODE_SECTION } from './node-info.ts'
+import { KeptLanes } from './kept-lanes.ts'
 import { Paced } from './paced.ts'
 import { policyFacts } from './policy-facts.ts'
 import { Directory } from './peer-directory.ts'
@@ -126,11 +127,11 @@ export interface Kernel {
 }
 
 export async function createKernel(deps: KernelDeps, options: KernelOptions): Promise<Kernel> {
-  const { clock, log, signer, sandbox, outputs, network, streamMeter, prepareKey } = deps
+  const { clock, log, signer, sandbox, outputs, network, streamMeter, prepareKey, secrets } = deps
   const self = signer.nodeId
   const failed = Promise.withResolvers<WeaverError>()
-  const chain = await openLanes(deps, options, () => mesh)
-  const { secrets } = deps
+  const kept = await KeptLanes.open(deps.store, self)
+  const chain = await openLanes(deps, options, () => mesh) // The last thing awaited: it must be stopped.
   const redacted = (text: string): string => secrets.redacted(text)
   const ledger = nodeLedger({ chain, self, onFailed: failed.resolve, redacted })
   const policy = deps.policy?.(policyFacts(() => rooms)) ?? ownerAndMembers
@@ -145,12 +146,12 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
     { name, incarnation, staticAddresses }
   )
   const { rpc } = mesh
-  const laneLog = log.child({ room: 'chain' })
-  const laneMesh = { self, rpc, log: laneLog, ...membersOf(mesh) }
+  const laneMesh = { self, rpc, log: log.child({ room: 'chain' }), ...membersOf(mesh) }
   const witness = new Witness({ ...laneMesh, chain, clock })
   const sync = new ChainSync({
     ...laneMesh,
     chain,
+    kept,
     onForked: (lane) => witness.forked(lane),
     onHeads: (peer, heads) => witness.heard(peer, heads),
     onFailed: failed.resolve
@@ -172,7 +173,7 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
   const blobs = nodeBlobs(deps, { options, mesh, gate })
 
   const parts = { self, options, clock, log, startedAt: clock.now(), streamMeter, prepareKey }
-  const ports = { network, outputs }
+  const ports = { network, outputs, kept }
   const records = { chain, ledger, gate, capabilities, events, recorder, sync, witness }
   const meshed = { mesh, directory, pulses, table, remoteAgents: remoteAgents(rpc) }
   const confined = { sandbox, missingContainment: deps.missingContainment }

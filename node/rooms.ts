@@ -9,6 +9,7 @@ import type { KernelEvent, Labels } from './api/index.ts'
 import type { RepairWish } from './chain-repair.ts'
 import type { ChainSync } from './chain-sync.ts'
 import type { Feed } from './feed.ts'
+import type { KeptLanes } from './kept-lanes.ts'
 import type { NodeLedger } from './ledger.ts'
 import type { Directory } from './peer-directory.ts'
 import type { ProcessTable } from './process-table.ts'
@@ -76,6 +77,7 @@ export interface Rooms {
   readonly callTool: ToolCaller
   readonly outputs: OutputStore
   readonly sync: ChainSync
+  readonly kept: KeptLanes
   readonly witness: Witness
   readonly events: Feed<KernelEvent>
   readonly streamMeter: StreamMeter

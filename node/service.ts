@@ -16,6 +16,7 @@ import type {
   BlobShelf,
   BlobStored,
   ChainEntry,
+  ChainKeep,
   ChainLogQuery,
   ChainProof,
   ChainRedaction,
@@ -211,6 +212,8 @@ export interface KernelService {
     options: StreamOptions
   ): Promise<AsyncIterable<Streamed<ChainVerifyStep>>>
   /** Resolves when the redaction is on record and the payload is gone from this node. */
+  /** Chooses which lanes of others this node keeps. */
+  keepLanes(wish: ChainKeep): Promise<ChainKeep>
   /** Prepares another key for this node; the next start hands over to it. */
   rotateKey(): Promise<KeyRotation>
   redactEntry(request: ChainRedactionRequest): Promise<ChainRedaction>

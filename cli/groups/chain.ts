@@ -32,6 +32,20 @@ export const chainGroup: Group = {
       examples: ['weaver chain repair', 'weaver chain repair --lane server'],
       load: async () => (await import('../actions/chain-upkeep.ts')).repair
     },
+    keep: {
+      summary: 'Choose which lanes of other nodes this one keeps',
+      usage: '[OPTIONS]',
+      about:
+        'Every node keeps all lanes, unless told otherwise. What is not kept is fetched no more and is no ' +
+        'damage; checkpoints of it are witnessed all the same.',
+      options: {
+        lane: { value: 'NODE', isMultiple: true, help: 'Keep the lane of this node' },
+        own: { help: 'Keep the own lane only' },
+        all: { help: 'Keep all lanes again' }
+      },
+      examples: ['weaver chain keep --lane server', 'weaver chain keep --all'],
+      load: async () => (await import('../actions/chain-keep.ts')).keep
+    },
     rotate: {
       summary: 'Give this node a new key; its lane ends, and goes on under the new one',
       about:

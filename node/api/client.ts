@@ -271,6 +271,10 @@ export class ControlClient {
     return this.#post('/chain/redact', wish)
   }
 
+  keepLanes(wish: api.ChainKeep): Promise<api.ChainKeep> {
+    return this.#post('/chain/keep', wish)
+  }
+
   rotateKey(): Promise<api.KeyRotation> {
     return this.#post('/chain/rotate', null)
   }

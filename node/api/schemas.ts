@@ -351,12 +351,15 @@ export const chainStatus: z.ZodType<api.ChainStatus> = z
         checkpoint: z
           .object({ size: count, root: z.string(), witnesses: z.array(z.string()) })
           .nullable(),
-        state: z.enum(['ok', 'behind', 'ended', 'forked', 'truncated']),
+        state: z.enum(['ok', 'behind', 'unkept', 'ended', 'forked', 'truncated']),
         heir: z.string().nullable()
       })
     )
   })
   .meta({ id: 'ChainStatus' })
+export const chainKeep: z.ZodType<api.ChainKeep> = z
+  .strictObject({ lanes: z.array(z.string().max(128)).max(1024).nullable() })
+  .meta({ id: 'ChainKeep' })
 export const keyRotation: z.ZodType<api.KeyRotation> = z
   .object({ from: z.string(), to: z.string() })
   .meta({ id: 'KeyRotation' })

@@ -373,8 +373,11 @@ export interface Checkpoint {
   readonly witnesses: readonly string[]
 }
 
-/** `ended`: the lane's key has handed over to another one, which goes on in its own lane. */
-export type LaneState = 'ok' | 'behind' | 'ended' | 'forked' | 'truncated'
+/**
+ * `ended`: the lane's key has handed over to another one, which goes on in its own lane. `unkept`: there is more of
+ * it, and this node was told not to keep it.
+ */
+export type LaneState = 'ok' | 'behind' | 'unkept' | 'ended' | 'forked' | 'truncated'
 
 /** A proof file, as its text. */
 export interface ChainProof {
@@ -402,6 +405,11 @@ export interface ChainLane {
   readonly state: LaneState
   /** The key that goes on where this lane has ended. */
   readonly heir: string | null
+}
+
+/** Which lanes of others are kept, by node; null for all. */
+export interface ChainKeep {
+  readonly lanes: readonly string[] | null
 }
 
 /** A change of key that has been asked for: it is carried out by the next start. */

@@ -10,6 +10,7 @@ import type { Rooms } from '../rooms.ts'
 import type { KernelService, Streamed, StreamOptions } from '../service.ts'
 import { checkpointView, exportStream, proofOf } from './chain-proofs.ts'
 import { Story } from './chain-story.ts'
+import { keepLanes } from './chain-keep.ts'
 import { rotateKey } from './chain-rotation.ts'
 import { redact, repair, verify, verifySteps } from './chain-upkeep.ts'
 
@@ -19,6 +20,7 @@ type ChainOperations = Pick<
   | 'verifyChain'
   | 'verifySteps'
   | 'redactEntry'
+  | 'keepLanes'
   | 'rotateKey'
   | 'repairChain'
   | 'chainLog'
@@ -41,13 +43,14 @@ export function chainOperations(rooms: Rooms): ChainOperations {
           head: head === null ? '' : toHex(head),
           ...clockOf(rooms, lane, clockAheadMs),
           checkpoint: checkpointView(mesh, checkpoint),
-          state,
+          state: state === 'behind' && !rooms.kept.keeps(lane) ? ('unkept' as const) : state,
           heir
         }))
       return { mesh: mesh.meshId(), lanes: lanes.toSorted((a, b) => (a.node < b.node ? -1 : 1)) }
     },
     verifyChain: (query, signal) => verify(rooms, query, signal),
     verifySteps: async (query, options) => verifySteps(rooms, query, options),
+    keepLanes: ({ lanes }) => keepLanes(rooms, lanes),
     rotateKey: () => rotateKey(rooms),
     redactEntry: (request) => redact(rooms, request),
     repairChain: (lane, signal) => repair(rooms, lane, signal),

@@ -9,6 +9,7 @@ import type { IoFrame } from '../../node/api/io-frame.ts'
 import type {
   Agent,
   ChainEntry,
+  ChainKeep,
   ChainProof,
   ChainRedaction,
   ChainRedactionRequest,
@@ -466,6 +467,7 @@ export class FakeKernelService extends FakeBlobs implements KernelService {
     })
   }
 
+  readonly keepLanes = async (wish: ChainKeep): Promise<ChainKeep> => wish
   readonly rotateKey = async (): Promise<KeyRotation> => ({ from: NODE_ID, to: NODE_ID })
 
   async redactEntry({ entry, reason }: ChainRedactionRequest): Promise<ChainRedaction> {

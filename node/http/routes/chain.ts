@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import {
   chainEntry,
+  chainKeep,
   chainProof,
   chainRedaction,
   chainRedactionRequest,
@@ -60,6 +61,16 @@ function checkingRoutes(service: KernelService): readonly Route[] {
 
 function upkeepRoutes(service: KernelService): readonly Route[] {
   return [
+    answerRoute({
+      ...NO_INPUT,
+      method: 'post',
+      path: '/api/v1/chain/keep',
+      tag,
+      summary: 'Choose which lanes of others this node keeps; null for all',
+      body: chainKeep,
+      gives: chainKeep,
+      call: ({ body }) => service.keepLanes(body)
+    }),
     answerRoute({
       ...NO_INPUT,
       method: 'post',

@@ -45,9 +45,18 @@ describe('the table of commands', () => {
         ...['list', 'inspect', 'call'].map((word) => `tool ${word}`),
         ...['set', 'list', 'remove'].map((word) => `secrets ${word}`),
         ...['put', 'get', 'pin', 'list', 'gc'].map((word) => `blob ${word}`),
-        ...['status', 'verify', 'repair', 'rotate', 'redact', 'log', 'prove', 'export', 'show'].map(
-          (word) => `chain ${word}`
-        ),
+        ...[
+          'status',
+          'verify',
+          'repair',
+          'keep',
+          'rotate',
+          'redact',
+          'log',
+          'prove',
+          'export',
+          'show'
+        ].map((word) => `chain ${word}`),
         'verify',
         'doctor',
         'version',

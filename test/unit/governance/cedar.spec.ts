@@ -36,6 +36,7 @@ const RESOURCES: Readonly<Record<string, string>> = {
   'fs.read': 'path:/srv/project',
   'fs.write': 'path:/srv/project',
   'ipc.send': 'agent:a',
+  'chain.keep': 'node:x',
   'chain.rotate': 'node:x',
   'kernel.stop': 'node:x',
   'memory.read': 'memory:k',
