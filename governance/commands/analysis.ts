@@ -6,7 +6,7 @@
 //       execute, word for word. Where that cannot be said, `isAnalysable` is false.
 //   C3. It is advice. Containment and grants do not depend on it.
 
-import { UNKNOWN } from './call.ts'
+import { MadeFiles, UNKNOWN } from './call.ts'
 import type { Place } from './call.ts'
 import { exact } from './field.ts'
 import { Findings } from './findings.ts'
@@ -65,7 +65,7 @@ export function analyseCommand(
             return text === null || text.length > SCRIPT_LENGTH_MAX ? null : text
           },
     depth: 0,
-    made: new Map(),
+    made: new MadeFiles(),
     substituted: new Set(),
     judge: judgeCommand,
     shell: judgeShellText

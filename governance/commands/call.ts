@@ -29,13 +29,34 @@ export interface Place {
   readonly readFile: ((path: string) => string | null) | null
   readonly depth: number
   /** Files that the same command fetched or wrote, by path. */
-  readonly made: Map<string, 'fetched' | 'made'>
+  readonly made: MadeFiles
   /** What flowed into substitutions, since the last simple command: `curl host/$(cat secret)`. */
   readonly substituted: Set<Origin>
   /** Judges a command vector. */
   judge(command: readonly Field[], input: Flow, place: Place): Flow
   /** Judges a shell text. */
   shell(text: Field, options: ShellOptions, place: Place): Flow
+}
+
+/** `x` and `./x` are one file. */
+export class MadeFiles {
+  readonly #files = new Map<string, 'fetched' | 'made'>()
+
+  get(path: string): 'fetched' | 'made' | undefined {
+    return this.#files.get(plain(path))
+  }
+
+  has(path: string): boolean {
+    return this.#files.has(plain(path))
+  }
+
+  set(path: string, from: 'fetched' | 'made'): void {
+    this.#files.set(plain(path), from)
+  }
+}
+
+function plain(path: string): string {
+  return path.replace(/^(\.\/+)+/, '')
 }
 
 export interface ShellOptions {

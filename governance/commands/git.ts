@@ -3,7 +3,8 @@
 import { flow, has, risk, UNKNOWN } from './call.ts'
 import type { Call, Flow } from './call.ts'
 import { hostOf } from './network.ts'
-import { shellText } from './wrappers.ts'
+import { exact } from './field.ts'
+import { deeper, shellText } from './wrappers.ts'
 
 /** Settings whose values git runs. */
 const RUNNING =
@@ -133,7 +134,10 @@ function remote(call: Call, text: string): void {
   const command = /^ext::(.+)$/.exec(text)
   if (command === null) return
   risk(call, 'interprets-code', `git runs ${text}`)
-  shellText(call, [{ text: (command[1] ?? '').replaceAll(/%[SGVs ]?/g, ' '), isExact: true }])
+  // Blanks part the words, `% ` is a blank in one.
+  const words = (command[1] ?? '').split(/(?<!%) +/)
+  const fields = words.map((word) => exact(word.replaceAll('% ', ' ').replaceAll('%%', '%')))
+  call.place.judge(fields, UNKNOWN, deeper(call))
 }
 
 function fetches(call: Call, rest: readonly string[]): void {

@@ -5,6 +5,7 @@ import { has, risk, UNKNOWN, valuesOf } from './call.ts'
 import type { Call, Flow } from './call.ts'
 import { exact } from './field.ts'
 import { absolute, isSecretPath, reads } from './paths.ts'
+import { deeper } from './wrappers.ts'
 
 const SHELLS: Readonly<Record<string, 'bash' | 'posix' | 'other'>> = {
   bash: 'bash',
@@ -243,7 +244,7 @@ function judgeSource(call: Call, codes: readonly string[], operands: readonly st
 const CODE_PATTERNS: readonly (readonly [Parameters<typeof risk>[1], RegExp])[] = [
   [
     'destroys',
-    /rmtree|rm_rf|rm_r\b|remove_tree|remove_entry|removedirs|\b(fs|fsp|promises)?\.?(rm|rmdir|unlink|truncate)(Sync)?\s*\(|os\.(remove|unlink|rmdir|truncate)|\bunlink\b|\brmdir\b|File\.delete|FileUtils|\bshutil\.move|Path\(.*\.unlink|os\.remove|os\.rename|delete!|\bdelete\(|DROP\s+(TABLE|DATABASE|SCHEMA)|TRUNCATE\s+TABLE|DELETE\s+FROM|FLUSHALL|wipefs|mkfs/i
+    /rmtree|rm_rf|rm_r\b|remove_tree|remove_entry|removedirs|\b(fs|fsp|promises)?\.?(rm|rmdir|unlink|truncate)(Sync)?\s*\(|os\.(remove|unlink|rmdir|truncate)|\bunlink\b|\brmdir\b|File\.delete|FileUtils|\bshutil\.move|Path\(.*\.unlink|os\.remove|os\.rename|delete!|\bdelete\(|file delete|DROP\s+(TABLE|DATABASE|SCHEMA)|TRUNCATE\s+TABLE|DELETE\s+FROM|FLUSHALL|wipefs|mkfs/i
   ],
   [
     'destroys',
@@ -259,7 +260,7 @@ const CODE_PATTERNS: readonly (readonly [Parameters<typeof risk>[1], RegExp])[] 
   ],
   [
     'reads-secrets',
-    /process\.env|os\.environ|getenv|\bENV\b|%ENV|\$_ENV|\/etc\/shadow|\.ssh\b|\.aws\b|\.netrc|id_rsa|id_ed25519|\/proc\/self\/environ|\.git-credentials|\.npmrc/
+    /process\.env|os\.environ|getenv|\bENV\b|%ENV|\$_ENV|ENVIRON|\/etc\/shadow|\.ssh\b|\.aws\b|\.netrc|id_rsa|id_ed25519|\/proc\/self\/environ|\.git-credentials|\.npmrc/
   ],
   [
     'hides',
@@ -285,6 +286,7 @@ export function judgeCode(call: Call, code: string): void {
   }
   for (const match of text.matchAll(HOST_IN_CODE)) call.findings.host(match[1] ?? '')
   judgeShellsInCode(call, text)
+  if (LINE_RUNNERS.has(call.name)) judgeLines(call, text)
 }
 
 /** `system("rm -rf /")`: a text in quotes that starts like a command is judged as a shell text. */
@@ -304,4 +306,47 @@ function judgeShellsInCode(call: Call, text: string): void {
     } as const
     call.place.shell(inner, options, call.place)
   }
+  judgeListsInCode(call, text)
 }
+
+/** `run(["rm", "-rf", "/"])` and `exec qw(rm -rf /)`: lists that start like a command. */
+function judgeListsInCode(call: Call, text: string): void {
+  const lists = /\[\s*((?:["'][^"'\]]*["']\s*,?\s*)+)\]|\bqw\s*[({[/]([^)}\]]+)/g
+  for (const [, quoted, bare] of [...text.matchAll(lists)].slice(0, 8)) {
+    const words =
+      quoted === undefined
+        ? (bare ?? '').split(/\s+/)
+        : [...quoted.matchAll(/["']([^"']*)["']/g)].map((match) => match[1] ?? '')
+    const fields = words
+      .filter((word) => word !== '')
+      .map((word) => ({ text: word, isExact: true }))
+    if (fields.length > 0) call.place.judge(fields, UNKNOWN, deeper(call))
+  }
+}
+
+/** Editors, debuggers and makefiles have lines that are commands. */
+function judgeLines(call: Call, text: string): void {
+  const lines = /^(?::?\s*!|shell\s|\t@?-?)([^\n]+)$/gm
+  for (const [, line] of [...text.matchAll(lines)].slice(0, 8)) {
+    const inner = { text: line ?? '', isExact: true }
+    const options = {
+      reading: 'posix',
+      isDoubtful: true,
+      positional: [''],
+      input: UNKNOWN
+    } as const
+    call.place.shell(inner, options, call.place)
+  }
+}
+
+const LINE_RUNNERS: ReadonlySet<string> = new Set([
+  'vim',
+  'vi',
+  'nvim',
+  'ex',
+  'ed',
+  'gdb',
+  'lldb',
+  'make',
+  'gmake'
+])

@@ -13,8 +13,13 @@ export function hostOf(text: string): string {
   return remote?.[1] ?? ''
 }
 
+const METADATA =
+  /^(169\.254\.169\.254|169\.254\.170\.2|metadata(\.google\.internal)?|100\.100\.100\.200|\[fd00:ec2::254\])$/i
+
 function noteHosts(call: Call): void {
   for (const text of call.args) {
+    if (METADATA.test(hostOf(text)))
+      risk(call, 'reads-secrets', `${call.name} asks a metadata service`)
     const isUrl = /^[a-z][a-z0-9+.-]*:\/\//i.test(text)
     if (isUrl) call.findings.host(hostOf(text))
   }

@@ -75,6 +75,11 @@ export function isSystemPath(path: string): boolean {
   return path === '/' || (SYSTEM.test(path) && !SINKS.has(path) && !SCRATCH.test(path))
 }
 
+/** Where what is written goes nowhere, or to another machine. */
+export function isSink(path: string): boolean {
+  return SINKS.has(path) || /^\/dev\/(tcp|udp)\//.test(path)
+}
+
 /** Inside the working folder, and not that folder itself. */
 export function isOwnPath(path: string, cwd: string | null): boolean {
   const full = absolute(path, cwd)

@@ -88,7 +88,7 @@ const permissions: Rule = (call) => {
     risk(call, 'escalates')
   if (call.name === 'chown' && /^(root|0)(:|$)/.test(mode)) risk(call, 'escalates')
   const isOutside = paths.some((path) => !isOwnPath(path, call.place.cwd))
-  if (isOutside && has(call, 'R', 'recursive')) risk(call, 'destroys')
+  if (isOutside) risk(call, 'destroys')
   if (isOutside && paths.some((path) => isSystemPath(path))) risk(call, 'changes-system')
   return SILENT
 }
@@ -199,6 +199,13 @@ function always(...names: readonly Parameters<typeof risk>[1][]): Rule {
 const secretsOf: Rule = (call) => {
   risk(call, 'reads-secrets', `${call.name} prints what it knows`)
   return { text: null, from: new Set(['secrets']) }
+}
+
+const keys: Rule = (call) => {
+  if (call.args.some((text) => /secret|decrypt|^-d$/.test(text))) risk(call, 'reads-secrets')
+  if (call.args.some((text) => /delete|^--edit-key/.test(text))) risk(call, 'destroys')
+  for (const path of call.operands) reads(call, path)
+  return flow(null, 'files')
 }
 
 const archive: Rule = (call) => {
@@ -371,6 +378,7 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
     secretsOf,
     'printenv security pass op bw keyring secret-tool vault lpass gopass ssh-add getfacl klist keyctl'
   ),
+  ...each(keys, 'gpg gpg2'),
   ...each(archive, 'tar bsdtar zip unzip cpio 7z ar pax rar'),
   ...each(crontab, 'crontab'),
   ...each(

@@ -176,6 +176,10 @@ function trap(fields: readonly Field[], shell: Shell): Flow {
 
 function setPositional(fields: readonly Field[], shell: Shell): Flow {
   const list = texts(fields.slice(1))
+  if (list.length === 0) {
+    shell.place.findings.risk('reads-secrets', 'set prints all variables')
+    return { text: null, from: new Set(['secrets']) }
+  }
   const isKnown = fields.every((field) => field.isExact)
   const start = list.findIndex((text) => text === '--' || !/^[-+]/.test(text))
   if (start >= 0) {

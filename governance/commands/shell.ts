@@ -10,7 +10,7 @@ import type { Flow, Origin, Place, ShellOptions } from './call.ts'
 import { exact } from './field.ts'
 import type { Field } from './field.ts'
 import { DEPTH_MAX, SHELL_TEXT_LENGTH_MAX } from './limits.ts'
-import { reads, writes } from './paths.ts'
+import { isOwnPath, isSink, reads, writes } from './paths.ts'
 import { parseShell } from './shell-parser.ts'
 import { runSimple } from './shell-commands.ts'
 import type { Shell } from './shell-state.ts'
@@ -166,6 +166,10 @@ function redirected(redirect: Redirect, shell: Shell): Flow | null {
   const call = callOf([exact('the shell')], SILENT, shell.place)
   if (!redirect.operator.startsWith('<')) {
     writes(call, target.text)
+    const isKept = redirect.operator.endsWith('>>') || isSink(target.text)
+    if (!isKept && !isOwnPath(target.text, shell.place.cwd)) {
+      findings.risk('destroys', `the shell overwrites ${target.text}`)
+    }
     return null
   }
   const remote = /^\/dev\/(?:tcp|udp)\/([^/]+)/.exec(target.text)

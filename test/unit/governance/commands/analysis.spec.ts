@@ -98,6 +98,22 @@ describe('analyseCommand()', () => {
     assert.equal(bash('a b#c "d#e"; f # rm -rf /').isAnalysable, true)
   })
 
+  it('finds what other languages and files of the same command hide', () => {
+    for (const text of [
+      'echo x > /home/me/notes',
+      'python3 -c \'import subprocess as s; s.run(["rm","-rf","/home/me"])\'',
+      "perl -e 'exec qw(rm -rf /home/me)'",
+      "vim -es -c '!rm -rf /home/me' -c q",
+      "git ls-remote 'ext::sh -c rm% -rf% /home/me'",
+      'chmod 0 /home/me/notes'
+    ]) {
+      assert.ok(bash(text).risks.includes('destroys'), text)
+    }
+    const made = bash('printf x > y; ./y')
+    assert.equal(made.isAnalysable, false)
+    assert.ok(made.risks.includes('hides'))
+  })
+
   it('reads a script that it is given', () => {
     const readFile = (path: string): string | null =>
       path === '/work/here/x.sh' ? 'rm -rf /etc\n' : null
