@@ -49,3 +49,10 @@ export function relayFailed(relay: string, why: string, cause?: unknown): Weaver
     cause
   })
 }
+
+export function routingUnavailable(why: string, cause?: unknown): WeaverError {
+  return new WeaverError('MESH_ROUTING_UNAVAILABLE', `Cannot ask the members' table: ${why}`, {
+    retry: 'later',
+    cause
+  })
+}

@@ -69,6 +69,15 @@ export const PING_STREAMS_MAX = 2
 /** A ping stream that goes on is ended then; the client opens another one. */
 export const PING_STREAM_MS: Millis = millis(60_000)
 
+// The hash table of the members
+
+/** Streams of one member at a time: a lookup asks three at once. */
+export const TABLE_STREAMS_MAX = 16
+/** How often each looks at its neighbourhood: members are told of each other anyway. */
+export const TABLE_REFRESH_MS: Millis = millis(60 * 60_000)
+/** What members say they have, 200 bytes each. */
+export const PROVIDER_RECORDS_MAX: number = 64 * 1024
+
 /** How often the LAN is asked for members that may be there: one small packet. Answers come at once. */
 export const MULTICAST_QUERY_MS: Millis = millis(5000)
 /** For how long, after a member was lost, a wake-up or another network. Whoever comes later asks itself. */

@@ -7,7 +7,6 @@ import { circuitRelayServer } from '@libp2p/circuit-relay-v2'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
 import type {
-  ComponentLogger,
   Connection as Libp2pConnection,
   Libp2p,
   Logger as Libp2pLogger,
@@ -15,14 +14,12 @@ import type {
   StreamHandler,
   Upgrader
 } from '@libp2p/interface'
-import type { MulticastDNSComponents } from '@libp2p/mdns'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { webSockets } from '@libp2p/websockets'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import { nodeId } from '../core/index.ts'
-import type { NodeId } from '../core/index.ts'
+import type { ServiceFactoryMap } from 'libp2p'
 import { streamRefused } from './host-errors.ts'
 import {
   CIRCUIT_TIMEOUT_MS,
@@ -45,21 +42,19 @@ import {
   UPGRADE_TIMEOUT_MS
 } from './host-limits.ts'
 import { withSafeSend } from './libp2p-muxer.ts'
+import { mayUse, nodeIdOrNull } from './libp2p-ids.ts'
 import { HOP_PROTOCOL } from './libp2p-relay.ts'
-import type { Protocols } from './libp2p-relay.ts'
+import type { TableParts } from './libp2p-kad.ts'
 import type { ConnectionAcceptor, Direction } from './ports.ts'
 
 /** libp2p's own parts, without its dial queue, which has no room for our dialler's policy. */
-export interface Internals {
+export interface Internals extends TableParts {
   readonly transportManager: {
     dial(address: Multiaddr, options: { readonly signal: AbortSignal }): Promise<Libp2pConnection>
     getAddrs(): Multiaddr[]
     listen(addresses: Multiaddr[]): Promise<void>
   }
   readonly upgrader: Upgrader
-  readonly registrar: Protocols
-  readonly addressManager: MulticastDNSComponents['addressManager']
-  readonly logger: ComponentLogger
 }
 
 interface Services extends Record<string, unknown> {
@@ -121,31 +116,53 @@ export async function createHost(seed: Uint8Array, acceptor: ConnectionAcceptor)
     },
     connectionManager: MANAGER,
     connectionMonitor: { enabled: false }, // The pulse does its work.
-    services: {
-      internals: ({
-        transportManager,
-        upgrader,
-        registrar,
-        addressManager,
-        logger
-      }): Internals => ({ transportManager, upgrader, registrar, addressManager, logger }),
-      identify: identify({
-        maxInboundStreams: IDENTIFY_STREAMS_MAX,
-        runOnConnectionOpen: false
-      }),
-      ping: ping({ maxInboundStreams: PING_STREAMS_MAX, timeout: PING_STREAM_MS }),
-      relay: circuitRelayServer({
-        hopTimeout: CIRCUIT_TIMEOUT_MS,
-        maxInboundHopStreams: CIRCUITS_PER_CONNECTION_MAX,
-        maxOutboundStopStreams: CIRCUITS_PER_CONNECTION_MAX,
-        reservations: {
-          applyDefaultLimit: false, // 128 KiB and two minutes, which no task fits into.
-          maxReservations: RESERVATIONS_MAX,
-          reservationTtl: RESERVATION_TTL_MS
-        }
-      })
-    }
+    services: services()
   })
+}
+
+/** libp2p's services and, under the name of one, its parts. */
+function services(): ServiceFactoryMap<Services> {
+  return {
+    // Each by name: the components themselves answer to any name, or throw.
+    internals: ({
+      transportManager,
+      connectionManager,
+      upgrader,
+      registrar,
+      addressManager,
+      peerStore,
+      peerId,
+      privateKey,
+      events,
+      logger
+    }: Internals): Internals => ({
+      transportManager,
+      connectionManager,
+      upgrader,
+      registrar,
+      addressManager,
+      peerStore,
+      peerId,
+      privateKey,
+      events,
+      logger
+    }),
+    identify: identify({
+      maxInboundStreams: IDENTIFY_STREAMS_MAX,
+      runOnConnectionOpen: false
+    }),
+    ping: ping({ maxInboundStreams: PING_STREAMS_MAX, timeout: PING_STREAM_MS }),
+    relay: circuitRelayServer({
+      hopTimeout: CIRCUIT_TIMEOUT_MS,
+      maxInboundHopStreams: CIRCUITS_PER_CONNECTION_MAX,
+      maxOutboundStopStreams: CIRCUITS_PER_CONNECTION_MAX,
+      reservations: {
+        applyDefaultLimit: false, // 128 KiB and two minutes, which no task fits into.
+        maxReservations: RESERVATIONS_MAX,
+        reservationTtl: RESERVATION_TTL_MS
+      }
+    })
+  }
 }
 
 /**
@@ -161,19 +178,6 @@ export async function guardServices(host: Host, acceptor: ConnectionAcceptor): P
       else await handler(stream, connection)
     }
     await registrar.handle(protocol, guarded, { ...options, force: true })
-  }
-}
-
-function mayUse(acceptor: ConnectionAcceptor, remote: PeerId, protocol: string): boolean {
-  const peer = nodeIdOrNull(remote)
-  return peer !== null && acceptor.admitsStream(peer, protocol)
-}
-
-export function nodeIdOrNull(peer: PeerId): NodeId | null {
-  try {
-    return nodeId(peer.toString())
-  } catch {
-    return null // A key of another kind than Ed25519: never one of ours.
   }
 }
 

@@ -14,7 +14,14 @@ import { multiaddr } from '@multiformats/multiaddr'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { millis, signerFromSeed } from '../core/index.ts'
 import type { Clock, Logger, Millis, NodeId } from '../core/index.ts'
-import { dialAborted, dialFailed, listenFailed, relayFailed, streamRefused } from './host-errors.ts'
+import {
+  dialAborted,
+  dialFailed,
+  listenFailed,
+  relayFailed,
+  routingUnavailable,
+  streamRefused
+} from './host-errors.ts'
 import {
   CIRCUIT_TIMEOUT_MS,
   MULTICAST_QUERY_MS,
@@ -23,9 +30,11 @@ import {
   STREAMS_PER_PROTOCOL_MAX
 } from './host-limits.ts'
 import { HostConnection } from './libp2p-connection.ts'
-import { createHost, guardServices, nodeIdOrNull } from './libp2p-create.ts'
+import { createHost, guardServices } from './libp2p-create.ts'
 import type { Host } from './libp2p-create.ts'
 import { race, relayIn, usableAddresses } from './libp2p-dial.ts'
+import { mayUse, nodeIdOrNull } from './libp2p-ids.ts'
+import { HashTable } from './libp2p-kad.ts'
 import { Multicast } from './libp2p-mdns.ts'
 import { isCircuit, RelayClient } from './libp2p-relay.ts'
 import { globalIp6, hearsMulticast, hearsUpnp, machineAddresses } from './libp2p-survey.ts'
@@ -35,6 +44,7 @@ import { isLoopback, pathKind } from './paths/path.ts'
 import type {
   Connection,
   ConnectionAcceptor,
+  ContentRouting,
   DialTarget,
   Network,
   NetworkPaths,
@@ -68,6 +78,8 @@ interface Running {
   readonly acceptor: ConnectionAcceptor
   readonly relays: RelayClient
   readonly stopping: AbortController
+  /** The members' hash table here, from the first member on. */
+  table: Promise<HashTable> | null
 }
 
 class Libp2pNetwork implements Network, NetworkPaths {
@@ -90,6 +102,7 @@ class Libp2pNetwork implements Network, NetworkPaths {
   #missing: readonly string[] = []
   #tag: string | null = null
   #multicast: Multicast | null = null
+  #tableProtocol: string | null = null
   /** Until when members are looked for on the LAN with short pauses; null: with long ones. */
   #seeksUntil: Millis | null = null
   #lanRefusals = 0
@@ -211,6 +224,38 @@ class Libp2pNetwork implements Network, NetworkPaths {
     }
   }
 
+  joinTable(protocol: string | null): void {
+    if (protocol === this.#tableProtocol) return
+    this.#tableProtocol = protocol
+    void this.#changes.run(() => this.#endTable(this.#running))
+  }
+
+  met(peer: NodeId, addresses: readonly string[]): void {
+    const running = this.#running
+    const protocol = this.#tableProtocol
+    if (running === null || protocol === null) return
+    running.table ??= this.#startTable(running, protocol)
+    running.table
+      .then((table) => table.met(peer, addresses))
+      .catch((error: unknown) => {
+        this.#deps.log.warn('a member is not in the table', { peer, error: String(error) })
+      })
+  }
+
+  async find(peer: NodeId, signal: AbortSignal): Promise<readonly string[]> {
+    return (await this.#table()).find(peer, signal)
+  }
+
+  get routing(): ContentRouting {
+    const table = (): Promise<HashTable> => this.#table()
+    return {
+      provide: async (key, signal) => (await table()).provide(key, signal),
+      async *providers(key, signal) {
+        yield* (await table()).providers(key, signal)
+      }
+    }
+  }
+
   async survey(signal: AbortSignal): Promise<NetworkSurvey> {
     const done = new AbortController()
     const either = AbortSignal.any([signal, done.signal])
@@ -236,7 +281,7 @@ class Libp2pNetwork implements Network, NetworkPaths {
       },
       deadline: () => this.#deadline(stopping.signal)
     })
-    const running = { host, acceptor, relays, stopping }
+    const running: Running = { host, acceptor, relays, stopping, table: null }
     host.addEventListener('connection:open', ({ detail }) => this.#opened(detail, acceptor))
     await host.start()
     this.#running = running
@@ -258,6 +303,7 @@ class Libp2pNetwork implements Network, NetworkPaths {
     await this.#multicast?.stop()
     this.#multicast = null
     running?.stopping.abort(dialAborted(this.self, 'the network stops'))
+    await this.#endTable(running)
     await running?.host.stop()
   }
 
@@ -297,6 +343,27 @@ class Libp2pNetwork implements Network, NetworkPaths {
     const host = listen.split('/')[2] ?? ''
     if (/^(0\.0\.0\.0|127\.0\.0\.1|::1?)$/.test(host)) return true
     return this.#machine.split(' ').some((each) => each.split('/')[0] === host)
+  }
+
+  #startTable({ host, acceptor }: Running, protocol: string): Promise<HashTable> {
+    const parts = host.services.internals
+    const mayOpen = (peer: PeerId, name: string): boolean => mayUse(acceptor, peer, name)
+    const connections = (peer: PeerId): Libp2pConnection[] => host.getConnections(peer)
+    return HashTable.start({ parts, mayUse: mayOpen, connections }, protocol)
+  }
+
+  async #table(): Promise<HashTable> {
+    const table = await this.#running?.table
+    if (table === undefined || table === null)
+      throw routingUnavailable('no member has been met yet')
+    return table
+  }
+
+  async #endTable(running: Running | null): Promise<void> {
+    const table = running?.table
+    if (running === null || table === undefined || table === null) return
+    running.table = null
+    await table.then((started) => started.stop()).catch(() => undefined) // It never started.
   }
 
   #announceAgain(): void {

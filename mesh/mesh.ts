@@ -21,16 +21,15 @@ import { Entrance } from './membership/entrance.ts'
 import type { JoinOutcome } from './membership/entrance.ts'
 import { findMember } from './membership/find-member.ts'
 import type { Member, Membership } from './membership/fold.ts'
-import { helloProtocol } from './membership/hello.ts'
 import type { Hello } from './membership/hello.ts'
 import type { Invite } from './membership/invites.ts'
-import { guestProtocol, KNOCK_PROTOCOL } from './membership/knock.ts'
 import { Gatehouse } from './membership/gatehouse.ts'
-import { JOIN_PROTOCOL } from './membership/join-messages.ts'
 import { Roster } from './membership/roster.ts'
 import { createGovernment } from './membership/government.ts'
 import type { Outbox } from './outbox/outbox.ts'
 import { FAREWELL_TIMEOUT_MS } from './limits.ts'
+import { gaterOf } from './gater.ts'
+import { meshProtocols, serviceProtocol } from './protocols.ts'
 import { lanTag } from './discovery/lan-tag.ts'
 import { Paths } from './paths/paths.ts'
 import { AddressBook, addressesByNode } from './peers/address-book.ts'
@@ -83,7 +82,6 @@ export class Mesh {
   readonly #outbox: Outbox
   readonly #swim: SwimLoop
   readonly #council: Council
-  readonly #listeners = new Set<(peer: PeerView) => void>()
   #phase: Phase = 'new'
   #mesh: MeshId | null = null
   #stopping: Promise<void> | null = null
@@ -145,7 +143,7 @@ export class Mesh {
     )
     this.#sync = new DocumentSync({ self, documents, rpc, tasks, log, isMember })
     const stateOf = (peer: NodeId): ReturnType<SwimLoop['stateOf']> => this.#swim.stateOf(peer)
-    this.#table = new PeerTable({ clock, book, stateOf }, (peer) => this.#peerChanged(peer))
+    this.#table = new PeerTable({ clock, log, book, stateOf })
     this.#links = new Links({ self, clock, store, log, tasks, sessions: rpc }, this.#linksOwner())
     this.paths = this.#createPaths()
     this.#swim = this.#createSwim()
@@ -170,6 +168,8 @@ export class Mesh {
       upgrade: (peer, addresses) => this.#reach({ nodeId: peer, addresses }, this.#tasks.signal),
       probe: (peer) => this.#pulse.probe(peer),
       cut: (peer) => this.#links.drop(peer, peerSilent()),
+      missing: () => this.#dialler.peers().filter((peer) => this.#links.serving(peer) === null),
+      found: (peer, addresses) => this.#hinted(peer, addresses),
       redial: () => this.#dialler.dispatch({ kind: 'jumped' })
     })
   }
@@ -229,7 +229,7 @@ export class Mesh {
     await this.#book.load()
     await this.#links.load()
     await this.#outbox.load()
-    await this.#deps.network.start(this.#acceptor())
+    await this.#deps.network.start(this.#gater())
     this.#pulse.start()
     this.#membershipChanged()
   }
@@ -251,7 +251,7 @@ export class Mesh {
       this.#log.warn('could not save replicas', { error: String(error) }) // They are pulled again.
     })
     this.#documents.close()
-    this.#listeners.clear()
+    this.#table.close()
   }
 
   // Membership
@@ -343,7 +343,10 @@ export class Mesh {
   peers(): readonly PeerView[] {
     const own = this.#roster.member(this.nodeId)
     const others = this.#table.views().toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    return own === null ? others : [this.#selfView(own), ...others]
+    if (own === null) return others
+    const { generation } = this.#options.incarnation
+    const shown = { addresses: this.#whereabouts.own(), generation }
+    return [selfView(own, shown, this.#deps.clock), ...others]
   }
 
   peer(id: NodeId): PeerView | null {
@@ -352,8 +355,7 @@ export class Mesh {
 
   /** Called when a member's state or connection changes, and when one is added. */
   onPeerChange(listener: (peer: PeerView) => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    return this.#table.onChange(listener)
   }
 
   // Services
@@ -435,47 +437,38 @@ export class Mesh {
 
   #switchMesh(membership: Membership | null): void {
     const { network } = this.#deps
-    if (this.#mesh !== null) network.unhandle(this.#protocols(this.#mesh))
+    if (this.#mesh !== null) network.unhandle(meshProtocols(this.#mesh, this.#rpc.services))
     this.#mesh = membership?.meshId ?? null
     network.paths?.announce(this.#mesh === null ? null : lanTag(this.#mesh))
+    network.paths?.joinTable(this.#mesh === null ? null : serviceProtocol(this.#mesh, 'kad'))
     if (this.#mesh === null) return this.#documents.shut()
-    network.handle(this.#protocols(this.#mesh))
+    network.handle(meshProtocols(this.#mesh, this.#rpc.services))
     this.#documents.open(this.#mesh)
     this.#whereabouts.publish()
-  }
-
-  #protocols(mesh: MeshId): readonly string[] {
-    const services = this.#rpc.services.map((service) => serviceProtocol(mesh, service))
-    const before = [JOIN_PROTOCOL, KNOCK_PROTOCOL, helloProtocol(mesh), guestProtocol(mesh)]
-    return [...before, ...services]
   }
 
   #protocolOf(service: string): string | null {
     return this.#mesh === null ? null : serviceProtocol(this.#mesh, service)
   }
 
-  /** The gater's questions (X1). */
-  #acceptor(): ConnectionAcceptor {
-    const isOpen = (): boolean => this.#door.isOpen() || this.#gatehouse.isOpen()
-    const isOpenToStrangers = (): boolean => isOpen() && this.#links.hasRoomForStranger()
-    return {
-      admits: (peer, direction) => {
-        if (this.#phase !== 'running' || peer === this.nodeId) return false
-        if (this.#isPeer(peer)) return true
-        return direction === 'outbound' ? this.#entrance.targets.has(peer) : isOpenToStrangers()
-      },
-      admitsStream: (peer, protocol) => {
-        if (this.#isPeer(peer)) return true // Unknown protocols are refused by the network itself.
-        if (protocol === KNOCK_PROTOCOL) return this.#gatehouse.isOpen()
-        return protocol === JOIN_PROTOCOL && this.#door.isOpen()
-      },
-      connected: (connection) => this.#links.connected(connection),
-      found: (peer, addresses) => {
-        if (!this.#isPeer(peer)) return
-        if (this.#book.hinted(peer, addresses)) this.paths.changed()
-        if (this.#links.serving(peer) === null) this.#dialler.dispatch({ kind: 'hint', peer })
-      }
-    }
+  #gater(): ConnectionAcceptor {
+    return gaterOf({
+      self: this.nodeId,
+      door: this.#door,
+      gatehouse: this.#gatehouse,
+      entrance: this.#entrance,
+      links: this.#links,
+      isRunning: () => this.#phase === 'running',
+      isPeer: (peer) => this.#isPeer(peer),
+      found: (peer, addresses) => this.#hinted(peer, addresses)
+    })
+  }
+
+  /** Somebody says that `peer` listens there. */
+  #hinted(peer: NodeId, addresses: readonly string[]): void {
+    if (!this.#isPeer(peer)) return
+    if (this.#book.hinted(peer, addresses)) this.paths.changed()
+    if (this.#links.serving(peer) === null) this.#dialler.dispatch({ kind: 'hint', peer })
   }
 
   async #connect(peer: NodeId, signal: AbortSignal): Promise<void> {
@@ -538,7 +531,7 @@ export class Mesh {
   #up(link: Link, hello: Hello): void {
     const { peer } = link
     this.#dialler.dispatch({ kind: 'connected', peer })
-    this.#whereabouts.learn(peer, hello.addresses)
+    this.#whereabouts.met(peer, hello.addresses)
     this.#book.seen(peer, this.#deps.clock.wall())
     this.#table.setLink(peer, link)
     this.#swim.connected(peer)
@@ -576,21 +569,6 @@ export class Mesh {
     if (this.#whereabouts.read(node)) this.#dialler.dispatch({ kind: 'hint', peer: node })
   }
 
-  #selfView(own: Member): PeerView {
-    const { generation } = this.#options.incarnation
-    return selfView(own, { addresses: this.#whereabouts.own(), generation }, this.#deps.clock)
-  }
-
-  #peerChanged(peer: PeerView): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener(peer)
-      } catch (error) {
-        this.#log.error('a listener of peers failed', { error: String(error) })
-      }
-    }
-  }
-
   #checkRunning(): void {
     if (this.#phase === 'running') return
     throw new MeshError('MESH_STOPPED', 'Cannot do this: the mesh is not running')
@@ -600,8 +578,4 @@ export class Mesh {
 /** Builds the mesh of one node. It does nothing before `start()`. */
 export function createMesh(deps: MeshDeps, options: MeshOptions): Mesh {
   return new Mesh(deps, options)
-}
-
-function serviceProtocol(mesh: MeshId, service: string): string {
-  return `/weft/${mesh.slice(0, 16)}/${service}/1`
 }

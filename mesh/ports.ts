@@ -76,6 +76,21 @@ export interface NetworkPaths {
    */
   reserve(connection: Connection, signal: AbortSignal): Promise<void>
 
+  /** Takes part in the members' hash table under `protocol` from now on; null ends it. */
+  joinTable(protocol: string | null): void
+
+  /** `peer`, a connected member that may take part too, says that it listens at `addresses`. */
+  met(peer: NodeId, addresses: readonly string[]): void
+
+  /**
+   * Asks connected members where `peer` is: hints, as the table has them.
+   * @throws WeaverError `MESH_ROUTING_UNAVAILABLE` (retry later): no member has been met yet
+   */
+  find(peer: NodeId, signal: AbortSignal): Promise<readonly string[]>
+
+  /** Provider records in the same table. */
+  readonly routing: ContentRouting
+
   /** What this machine and its LAN allow, within NETCHECK_TIMEOUT_MS. */
   survey(signal: AbortSignal): Promise<NetworkSurvey>
 }

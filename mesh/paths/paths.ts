@@ -2,7 +2,8 @@
 // and what would make better ones possible.
 
 import type { Clock, Millis, NodeId } from '../../core/index.ts'
-import type { Connection, NetworkSurvey } from '../ports.ts'
+import { PeerSearch } from '../discovery/search.ts'
+import type { Connection, ContentRouting, NetworkSurvey } from '../ports.ts'
 import type { RpcClient } from '../rpc/index.ts'
 import { PING_TIMEOUT_MS } from './limits.ts'
 import { PathKeeper } from './path-keeper.ts'
@@ -16,6 +17,10 @@ export interface PathsDeps extends PathKeeperDeps {
   readonly probe: (peer: NodeId) => Promise<boolean>
   /** Cuts the connection to a peer that does not. */
   readonly cut: (peer: NodeId) => void
+  /** Members without a connection. */
+  readonly missing: () => readonly NodeId[]
+  /** Somebody says that `peer` listens there. */
+  readonly found: (peer: NodeId, addresses: readonly string[]) => void
   /** Lets the dialler try everybody at once. */
   readonly redial: () => void
 }
@@ -49,9 +54,12 @@ export interface NetcheckReport {
 export class Paths {
   readonly #deps: PathsDeps
   readonly #keeper: PathKeeper
+  readonly #search: PeerSearch | null
 
   constructor(deps: PathsDeps) {
     this.#deps = deps
+    const { paths } = deps.network
+    this.#search = paths === undefined ? null : new PeerSearch({ ...deps, paths })
     this.#keeper = new PathKeeper(deps)
   }
 
@@ -59,6 +67,12 @@ export class Paths {
   tick(): void {
     if (this.#deps.network.paths?.refresh() === true) this.shaken()
     this.#keeper.tick()
+    this.#search?.tick(this.#deps.missing())
+  }
+
+  /** Who has what, by the members' hash table; null where the network has none (a simulated one). */
+  get routing(): ContentRouting | null {
+    return this.#deps.network.paths?.routing ?? null
   }
 
   /**

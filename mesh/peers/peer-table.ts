@@ -1,7 +1,7 @@
 // What is shown of each member: state, round trip, where and when.
 
 import { millis } from '../../core/index.ts'
-import type { Clock, Millis, NodeId, UnixMillis } from '../../core/index.ts'
+import type { Clock, Logger, Millis, NodeId, UnixMillis } from '../../core/index.ts'
 import { DEPARTED_SHOWN_MS, RTT_SAMPLES } from '../limits.ts'
 import type { Departure, Member } from '../membership/fold.ts'
 import type { Role } from '../membership/statement.ts'
@@ -44,6 +44,7 @@ interface PeerEntry {
 
 export interface PeerTableDeps {
   readonly clock: Clock
+  readonly log: Logger
   readonly book: AddressBook
   /** What the failure detector believes of a member, and since when. */
   readonly stateOf: (peer: NodeId) => { readonly state: SwimState; readonly since: Millis }
@@ -54,13 +55,14 @@ export class PeerTable {
   readonly #book: AddressBook
   readonly #entries = new Map<NodeId, PeerEntry>()
   readonly #stateOf: PeerTableDeps['stateOf']
-  readonly #onChange: (peer: PeerView) => void
+  readonly #log: Logger
+  readonly #listeners = new Set<(peer: PeerView) => void>()
 
-  constructor(deps: PeerTableDeps, onChange: (peer: PeerView) => void) {
+  constructor(deps: PeerTableDeps) {
     this.#clock = deps.clock
     this.#book = deps.book
     this.#stateOf = deps.stateOf
-    this.#onChange = onChange
+    this.#log = deps.log
   }
 
   /**
@@ -163,7 +165,24 @@ export class PeerTable {
     const told = `${view.state} ${String(view.isConnected)} ${String(view.generation)}`
     if (entry.told === told) return
     entry.told = told
-    this.#onChange(view)
+    for (const listener of this.#listeners) {
+      try {
+        listener(view)
+      } catch (error) {
+        this.#log.error('a listener of peers failed', { error: String(error) })
+      }
+    }
+  }
+
+  /** Called when a member's state or connection changes, and when one is added. */
+  onChange(listener: (peer: PeerView) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Tells nobody any more. */
+  close(): void {
+    this.#listeners.clear()
   }
 }
 

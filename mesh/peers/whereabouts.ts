@@ -16,7 +16,7 @@ const ADDRESS_SECTION = 'mesh'
 const ADDRESS_KEY = 'addresses'
 
 export interface WhereaboutsDeps {
-  readonly network: Pick<Network, 'self' | 'addresses'>
+  readonly network: Pick<Network, 'self' | 'addresses' | 'paths'>
   readonly book: AddressBook
   readonly documents: Documents
   readonly tasks: Tasks
@@ -50,6 +50,12 @@ export class Whereabouts {
   read(peer: NodeId): boolean {
     const row = this.#deps.documents.get(peer, ADDRESS_SECTION, ADDRESS_KEY)
     return this.learn(peer, readAddressList(row))
+  }
+
+  /** `peer` says so in its hello. */
+  met(peer: NodeId, addresses: readonly string[]): void {
+    this.learn(peer, addresses)
+    this.#deps.network.paths?.met(peer, addresses)
   }
 
   /** `peer` itself says so. @returns whether any of `addresses` was new */
