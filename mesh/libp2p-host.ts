@@ -34,6 +34,7 @@ import { createHost, guardServices } from './libp2p-create.ts'
 import type { Host } from './libp2p-create.ts'
 import { race, relayIn, usableAddresses } from './libp2p-dial.ts'
 import { mayUse, nodeIdOrNull } from './libp2p-ids.ts'
+import { NOT_MAPPED, PortMapper } from './port-mapper.ts'
 import { HashTable } from './libp2p-kad.ts'
 import { Multicast } from './libp2p-mdns.ts'
 import { isCircuit, RelayClient } from './libp2p-relay.ts'
@@ -66,6 +67,8 @@ export interface Libp2pNetworkOptions {
   readonly listen: readonly string[]
   /** Whether it may be announced on the LAN. */
   readonly mdns?: boolean
+  /** Whether the router may be asked to open ports. */
+  readonly upnp?: boolean
 }
 
 /** @throws WeaverError `CORE_INVALID_SEED` */
@@ -87,6 +90,7 @@ class Libp2pNetwork implements Network, NetworkPaths {
   readonly paths: NetworkPaths = this
   readonly #deps: Libp2pNetworkDeps
   readonly #mayAnnounce: boolean
+  readonly #mayMap: boolean
   readonly #machineAddresses: () => string
   readonly #protocols = new Set<string>()
   readonly #connections = new WeakMap<Libp2pConnection, HostConnection>()
@@ -103,6 +107,7 @@ class Libp2pNetwork implements Network, NetworkPaths {
   #tag: string | null = null
   #multicast: Multicast | null = null
   #tableProtocol: string | null = null
+  #mapper: PortMapper | null = null
   /** Until when members are looked for on the LAN with short pauses; null: with long ones. */
   #seeksUntil: Millis | null = null
   #lanRefusals = 0
@@ -112,6 +117,7 @@ class Libp2pNetwork implements Network, NetworkPaths {
     this.#deps = deps
     this.#listen = options.listen
     this.#mayAnnounce = options.mdns ?? false
+    this.#mayMap = options.upnp ?? false
     this.#machineAddresses = deps.machineAddresses ?? machineAddresses
   }
 
@@ -119,13 +125,26 @@ class Libp2pNetwork implements Network, NetworkPaths {
     this.#acceptor = acceptor
     this.#machine = this.#machineAddresses()
     await this.#changes.run(() => this.#open(acceptor))
+    if (!this.#mayMap) return
+    const { clock, log } = this.#deps
+    const description = `weaver ${this.self.slice(-8)}`
+    this.#mapper = new PortMapper(
+      { clock, log, ports: () => openPorts(this.#listen) },
+      { description }
+    )
+    this.#mapper.start()
   }
 
   addresses(): readonly string[] {
     const listening = this.#running?.host.services.internals.transportManager.getAddrs() ?? []
     const texts = listening.map((address) => `${address.toString()}/p2p/${this.self}`)
     // What others can use first; loopback helps a second kernel on the same machine.
-    return [...texts.filter((text) => !isLoopback(text)), ...texts.filter(isLoopback)]
+    const mapped = this.#mapper?.report.addresses ?? []
+    return [
+      ...mapped.map((text) => `${text}/p2p/${this.self}`),
+      ...texts.filter((text) => !isLoopback(text)),
+      ...texts.filter(isLoopback)
+    ]
   }
 
   handle(protocols: readonly string[]): void {
@@ -175,6 +194,9 @@ class Libp2pNetwork implements Network, NetworkPaths {
   async stop(): Promise<void> {
     this.#acceptor = null
     this.#tag = null
+    const mapper = this.#mapper
+    this.#mapper = null
+    await mapper?.stop()
     await this.#changes.run(() => this.#close())
   }
 
@@ -187,6 +209,7 @@ class Libp2pNetwork implements Network, NetworkPaths {
       this.#deps.log.info('the addresses of this machine have changed', { now: machine })
       this.#machine = machine
       this.#seeksUntil = millis(this.#deps.clock.now() + MULTICAST_SEEK_MS)
+      this.#mapper?.changed()
       this.#announceAgain() // It may have another interface to join the group on.
     } else if (this.#seeksUntil !== null && this.#deps.clock.now() >= this.#seeksUntil) {
       this.#seeksUntil = null
@@ -264,7 +287,9 @@ class Libp2pNetwork implements Network, NetworkPaths {
     const [multicast, upnp] = await Promise.all([hearsMulticast(either), hearsUpnp(either)])
     done.abort()
     const lanRefusals = this.#lanRefusals
-    return { ipv6: globalIp6(), multicast, upnp, lanRefusals, platform: process.platform }
+    const { addresses: mapped, problem: mappingProblem } = this.#mapper?.report ?? NOT_MAPPED
+    const { platform } = process
+    return { ipv6: globalIp6(), multicast, upnp, mapped, mappingProblem, lanRefusals, platform }
   }
 
   // The host
@@ -472,6 +497,15 @@ class Libp2pNetwork implements Network, NetworkPaths {
 function announce(connection: HostConnection, acceptor: ConnectionAcceptor): void {
   acceptor.connected(connection)
   connection.announced()
+}
+
+/** The TCP ports, without WebSockets, on which other machines may reach us over IPv4. */
+function openPorts(listen: readonly string[]): readonly number[] {
+  const ports = listen.flatMap((text) => {
+    const port = /^\/ip4\/[^/]+\/tcp\/(\d+)$/.exec(text)?.[1]
+    return port === undefined || port === '0' || isLoopback(text) ? [] : [Number(port)]
+  })
+  return [...new Set(ports)]
 }
 
 /** The free ports that were taken, so that a restart takes them again. */

@@ -119,6 +119,9 @@ export interface NetworkSurvey {
   readonly multicast: boolean | null
   /** Whether a router offers to open ports (UPnP). */
   readonly upnp: boolean
+  /** This node's ports that the router has opened, as addresses; and why not, where it was asked in vain. */
+  readonly mapped: readonly string[]
+  readonly mappingProblem: string | null
   /** Dials on the LAN that the system itself refused: macOS does so without its permission. */
   readonly lanRefusals: number
   readonly platform: string

@@ -226,7 +226,7 @@ async function openKernel(
         checker,
         network: libp2pNetwork(
           { seed, clock, log: log.child({ room: 'mesh' }) },
-          { listen, mdns: config.mdns }
+          { listen, mdns: config.mdns, upnp: config.upnp }
         ),
         pids: createPids({ store }),
         ...foldered({ processes, log, streamMeter }, paths.work),

@@ -19,6 +19,8 @@ export interface NodeConfig {
   readonly http: string | null
   /** Whether this node makes itself known on the LAN. */
   readonly mdns: boolean
+  /** Whether it asks the router to open its ports. */
+  readonly upnp: boolean
   /** Multiaddrs ending in `/p2p/<node id>` where members may always be tried. */
   readonly peers: readonly string[]
   /** What all blobs may take on disk (`20GB`), or null for the default. */
@@ -34,6 +36,7 @@ const configSchema: z.ZodType<NodeConfig> = z.strictObject({
   listen: z.array(z.string()).min(1).max(16),
   http: z.string().nullable(),
   mdns: z.boolean().default(true),
+  upnp: z.boolean().default(true),
   peers: z.array(z.string().max(512)).max(256).default([]),
   blobBudget: z.string().max(32).nullable().default(null)
 })
@@ -46,6 +49,7 @@ export interface StartFlags {
   readonly listen: readonly string[] | null
   readonly http: string | null
   readonly mdns?: boolean | null
+  readonly upnp?: boolean | null
   readonly blobBudget?: string | null
 }
 
@@ -71,6 +75,7 @@ export function mergeConfig(kept: NodeConfig | null, flags: StartFlags): NodeCon
     listen: [...(flags.listen ?? kept?.listen ?? ['/ip4/0.0.0.0/tcp/0', '/ip6/::/tcp/0'])],
     http: flags.http === null ? (kept?.http ?? null) : flags.http === 'off' ? null : flags.http,
     mdns: flags.mdns ?? kept?.mdns ?? true,
+    upnp: flags.upnp ?? kept?.upnp ?? true,
     peers: kept?.peers ?? [],
     blobBudget: checkedSize(flags.blobBudget ?? kept?.blobBudget ?? null)
   }

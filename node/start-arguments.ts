@@ -35,7 +35,8 @@ export function parseStartArguments(
       listen: values.listen ?? addressesIn(environment['WEAVER_LISTEN']),
       http: values.http ?? null,
       blobBudget: values['blob-budget'] ?? null,
-      ...(values['no-mdns'] === true ? { mdns: false } : values.mdns === true ? { mdns: true } : {})
+      mdns: switched(values.mdns, values['no-mdns']),
+      upnp: switched(values.upnp, values['no-upnp'])
     }
   }
 }
@@ -64,6 +65,8 @@ function parsed(args: readonly string[]) {
         listen: many,
         mdns: flag,
         'no-mdns': flag,
+        upnp: flag,
+        'no-upnp': flag,
         repair: flag,
         'accept-loss': flag
       }
@@ -75,4 +78,10 @@ function parsed(args: readonly string[]) {
 
 function invalid(why: string): WeaverError {
   return new WeaverError('NODE_ARGUMENTS_INVALID', `Cannot start the kernel: ${why}`)
+}
+
+/** What `--name` and `--no-name` say: null for nothing. */
+function switched(on: boolean | undefined, off: boolean | undefined): boolean | null {
+  if (off === true) return false
+  return on === true ? true : null
 }

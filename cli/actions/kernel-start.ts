@@ -52,7 +52,9 @@ function flagsOf(args: Args): readonly string[] {
   const multiple = ['listen', 'label'].flatMap((name) =>
     args.texts(name).map((value) => `--${name}=${value}`)
   )
-  const flags = ['mdns', 'no-mdns'].flatMap((name) => (args.flag(name) ? [`--${name}`] : []))
+  const flags = ['mdns', 'no-mdns', 'upnp', 'no-upnp'].flatMap((name) =>
+    args.flag(name) ? [`--${name}`] : []
+  )
   return [...single, ...multiple, ...flags]
 }
 

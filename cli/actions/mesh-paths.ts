@@ -36,6 +36,11 @@ export const netcheck: Runner = async ({ client, output }) => {
   return EXIT.done
 }
 
+function upnpText({ upnp, mapped }: Netcheck): string {
+  if (mapped.length > 0) return `the router has opened ${mapped.join(', ')}`
+  return upnp ? 'a router answers, no port is open' : 'no router answers'
+}
+
 function netcheckText(found: Netcheck): string {
   const relays = found.relays.map(({ node, rttMs }) =>
     rttMs === null ? `${node} (no answer)` : `${node} ${rttMs.toFixed(1)}ms`
@@ -43,7 +48,7 @@ function netcheckText(found: Netcheck): string {
   const report = pairs([
     ['IPv6', orNothing(found.ipv6.join(', '))],
     ['LAN multicast', found.multicast ? 'works' : 'does not work'],
-    ['UPnP', found.upnp ? 'the router offers it' : 'no router answers'],
+    ['UPnP', upnpText(found)],
     ['relays', orNothing(relays.join(', '))],
     ['members', `${found.direct} direct, ${found.relayed} relayed`],
     ['listens on', orNothing(found.listen.join(', '))]

@@ -17,6 +17,8 @@ export const kernelGroup: Group = {
         gpu: { value: 'auto|none|SPEC', help: 'GPUs that this node offers (default: auto)' },
         'no-mdns': { help: 'Do not look for members on the LAN by multicast' },
         mdns: { help: 'Look for them again (default)' },
+        'no-upnp': { help: 'Do not ask the router to open ports' },
+        upnp: { help: 'Ask it again (default)' },
         'blob-budget': { value: 'SIZE', help: 'What all blobs may take on disk (default: 10GiB)' },
         http: { value: 'HOST:PORT|off', help: 'Serve the control API on TCP too (default: off)' }
       },

@@ -205,6 +205,7 @@ export const netcheck: z.ZodType<api.Netcheck> = z
     ipv6: z.array(z.string()),
     multicast: z.boolean(),
     upnp: z.boolean(),
+    mapped: z.array(z.string()),
     relays: z.array(
       z.object({ node: z.string(), nodeId: z.string(), rttMs: z.number().nullable() })
     ),

@@ -221,6 +221,8 @@ export interface Netcheck {
   readonly multicast: boolean
   /** Whether a router offers to open ports. */
   readonly upnp: boolean
+  /** Ports of this node that it has opened, as addresses. */
+  readonly mapped: readonly string[]
   /** Members that relay for this node when it cannot be dialled. */
   readonly relays: readonly {
     readonly node: string

@@ -49,6 +49,7 @@ export async function netcheck({ mesh, network }: Rooms, signal: AbortSignal): P
     ipv6: survey?.ipv6 ?? [],
     multicast: survey?.multicast ?? false,
     upnp: survey?.upnp ?? false,
+    mapped: survey?.mapped ?? [],
     relays: relays.map(({ nodeId, rttMs }) => ({ node: mesh.nameOf(nodeId), nodeId, rttMs })),
     direct,
     relayed,
@@ -78,9 +79,9 @@ function adviceFor(report: NetcheckReport, listen: readonly string[]): readonly 
         '5353 pass the firewall, or put their addresses under peers in config.json'
     )
   }
-  if (relayed > 0 && survey?.upnp === true) {
+  if (survey?.mappingProblem != null) {
     advice.push(
-      'The router opens ports by UPnP, which this version does not ask for: forward the listen port there'
+      `The router has not opened a port: ${survey.mappingProblem}; forward the listen port there by hand`
     )
   }
   if (relayed > 0 && survey?.ipv6.length === 0) {

@@ -305,7 +305,7 @@ export class FakeKernelService extends FakeBlobs implements KernelService {
   async netcheck(): Promise<Netcheck> {
     const relays = [{ node: 'server', nodeId: NODE_ID, rttMs: 0.8 }]
     const found = { ipv6: [], multicast: true, upnp: false, relays, direct: 1, relayed: 0 }
-    return { ...found, listen: STATUS.listen, advice: ['Do this'] }
+    return { ...found, mapped: [], listen: STATUS.listen, advice: ['Do this'] }
   }
 
   peers(): readonly Peer[] {

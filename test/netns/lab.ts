@@ -66,6 +66,10 @@ export class NetLab {
     })
   }
 
+  until(holds: () => boolean | Promise<boolean>): Promise<void> {
+    return until(holds)
+  }
+
   weaver(name: string, ...args: readonly string[]): Promise<CommandResult> {
     return this.#lab.weaver(name, ...args)
   }

@@ -2,12 +2,16 @@
 // carry this process's id, and `close()` removes all of them; needs root, iproute2 and nftables.
 
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import process from 'node:process'
+import { fileURLToPath } from 'node:url'
 
 /** The Internet of these tests, and the networks behind routers (RFC 5737, RFC 1918). */
 const PUBLIC = '198.51.100'
 const home = (router: number): string => `192.168.${router}`
+
+const IGD = fileURLToPath(new URL('igd.ts', import.meta.url))
 
 export interface Place {
   readonly namespace: string
@@ -33,6 +37,8 @@ export class Net {
   readonly #prefix: string
   readonly #namespaces = new Set<string>()
   readonly #hub: string
+  readonly #routers = new Map<string, { readonly words: readonly string[] }>()
+  readonly #children = new Set<ChildProcess>()
   #count = 0
 
   constructor() {
@@ -72,7 +78,30 @@ export class Net {
          }
        }`
     )
+    const words = ['netns', 'exec', router, process.execPath, IGD, gateway, outside]
+    this.#routers.set(namespace, { words })
     return placeOf(namespace, address)
+  }
+
+  /**
+   * From now on the router of `place` opens ports by UPnP, but not `taken`. @returns what it is asked, as
+   * it comes: the action, the port, the error
+   */
+  async openPorts({ namespace }: Place, taken = ''): Promise<readonly string[]> {
+    const router = this.#routers.get(namespace)
+    assert(router !== undefined)
+    const child = spawn('ip', [...router.words, taken], { stdio: ['ignore', 'pipe', 'inherit'] })
+    this.#children.add(child)
+    const lines: string[] = []
+    const ready = Promise.withResolvers<void>()
+    child.once('error', ready.reject)
+    child.once('exit', () => ready.reject(new Error('the router does not open ports')))
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      lines.push(...text.trim().split('\n'))
+      if (lines.includes('ready')) ready.resolve()
+    })
+    await ready.promise
+    return lines
   }
 
   /** Drops what `from` sends to `to`; the other way stays open. */
@@ -113,6 +142,7 @@ export class Net {
   }
 
   close(): void {
+    for (const child of this.#children) child.kill('SIGKILL')
     for (const namespace of this.#namespaces) spawnSync('ip', ['netns', 'del', namespace])
     this.#namespaces.clear()
   }

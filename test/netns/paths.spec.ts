@@ -148,6 +148,32 @@ describe('netns: kernels on networks that fail', function () {
     assert.match(late.stderr, /MESH_INVITE|used|reach/)
   })
 
+  it('asks a router to open the port, so that members dial through it, and takes it back', async () => {
+    const [r, a, b] = [lab.net.machine('r'), lab.net.behindNat('a'), lab.net.behindNat('b')]
+    const asked = await lab.net.openPorts(b)
+    await lab.startMesh({ r, a, b }, '--no-mdns')
+    const isDirect = async (): Promise<boolean> => (await lab.peer('a', 'b')).path === 'public'
+    await lab.until(isDirect)
+    const { stdout } = await lab.weaver('b', 'mesh', 'netcheck', '--json')
+    const { mapped }: { mapped: string[] } = JSON.parse(stdout)
+    assert.match(mapped.join(' '), /^\/ip4\/198\.51\.100\.\d+\/tcp\/\d+$/)
+    assert.equal((await lab.weaver('b', 'kernel', 'stop')).code, 0)
+    const port = /\d+$/.exec(mapped[0] ?? '')?.[0] ?? ''
+    assert.ok(asked.includes(`AddPortMapping ${port} 0`), asked.join('; '))
+    assert.ok(asked.includes(`DeletePortMapping ${port} 0`), asked.join('; '))
+  })
+
+  it('says why a router opens no port, and goes on through a relay', async () => {
+    const [r, a, b] = [lab.net.machine('r'), lab.net.behindNat('a'), lab.net.behindNat('b')]
+    const asked = await lab.net.openPorts(b, 'all')
+    await lab.startMesh({ r, a, b }, '--no-mdns')
+    await lab.until(() => asked.filter((line) => line.endsWith(' 718')).length >= 4)
+    const { stdout } = await lab.weaver('b', 'mesh', 'netcheck')
+    assert.match(stdout, /a router answers, no port is open/)
+    assert.match(stdout, /the port is taken on the router/)
+    assert.equal((await lab.peer('a', 'b')).connection, 'relayed')
+  })
+
   it('moves from a relay to the direct path when there is one, and breaks no call', async () => {
     const [r, a, b] = [lab.net.machine('r'), lab.net.machine('a'), lab.net.machine('b')]
     await lab.startMesh({ r, a, b }, '--no-mdns')
