@@ -72,6 +72,8 @@ export class MemoryNetwork implements Network {
   readonly #protocols = new Set<string>()
   readonly #open = new Set<MemoryConnection>()
   acceptor: ConnectionAcceptor | null = null
+  /** Cannot dial anybody: the others have to. */
+  isMute = false
 
   constructor(hub: MemoryHub, self: NodeId, address: string) {
     this.#hub = hub
@@ -104,9 +106,11 @@ export class MemoryNetwork implements Network {
     await Promise.resolve()
     signal.throwIfAborted()
     const found = target.addresses.map((address) => this.#hub.at(address))
-    const there = found.find((machine) => machine !== null && machine.self === target.nodeId)
+    const isThere = (machine: MemoryNetwork | null): boolean =>
+      machine?.self === target.nodeId && machine.acceptor !== null
+    const there = found.find(isThere)
     const refused = new WeaverError('MESH_DIAL_FAILED', 'Cannot dial', { retry: 'later' })
-    if (there?.acceptor == null || this.acceptor === null) throw refused
+    if (there?.acceptor == null || this.acceptor === null || this.isMute) throw refused
     if (this.#hub.isCut(this.self, there.self)) throw refused
     if (!this.acceptor.admits(there.self, 'outbound')) throw refused
     const here = new MemoryConnection(this, there, 'outbound')
