@@ -516,6 +516,7 @@ export class Mesh {
       swim: (peer, body) => this.#swim.receive(peer, body),
       claim: (nonce) => this.#identity.claim(nonce),
       duplicated: (by) => this.#identity.wasDuplicated(by),
+      pinged: (peer) => this.paths.pinged(peer),
       sponsored: (peer, body) => ({ ...this.#gatehouse.sponsored(peer, body) }),
       delivered: (peer, body) => this.#outbox.serve(peer, body),
       ticked: () => {

@@ -120,6 +120,16 @@ export class Paths {
     return { kind: 'lan', isDirect: true, address: '', relay: null, rttMs } // Lost since the answer.
   }
 
+  /**
+   * Somebody at `peer` asks for the path to us. Where it is relayed, perhaps we can dial `peer` though it
+   * cannot dial us, which one side behind a NAT is.
+   */
+  pinged(peer: NodeId): void {
+    if (this.of(peer)?.isDirect !== false) return
+    this.#keeper.changed()
+    this.#keeper.tick()
+  }
+
   async netcheck(signal: AbortSignal): Promise<NetcheckReport> {
     const { network, clock, rpc, connections } = this.#deps
     const paths = connections().map(pathOf)

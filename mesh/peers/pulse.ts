@@ -59,6 +59,8 @@ export interface PulseOwner {
   claim(nonce: unknown): Cbor
   /** The peer refused a second kernel with our key. */
   duplicated(by: NodeId): void
+  /** The peer asks how far we are: somebody there looks at the path. */
+  pinged(peer: NodeId): void
   /** The peer asks to let its joiners through. */
   sponsored(peer: NodeId, body: unknown): Cbor
   /** A delivery of the peer's outbox: the answer says how far it was taken in. */
@@ -234,8 +236,11 @@ export class Pulse {
       case 'duplicate':
         this.#owner.duplicated(peer)
         return null
+      case 'ping':
+        this.#owner.pinged(peer)
+        return null
       default:
-        return null // `ping`, and what a later version may say: an answer is all there is to it.
+        return null // What a later version may say: an answer is all there is to it.
     }
   }
 

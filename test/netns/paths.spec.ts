@@ -148,6 +148,19 @@ describe('netns: kernels on networks that fail', function () {
     assert.match(late.stderr, /MESH_INVITE|used|reach/)
   })
 
+  it('goes direct where one side can be dialled, when the other side is asked', async () => {
+    const [r, a, b] = [lab.net.machine('r'), lab.net.machine('a'), lab.net.behindNat('b')]
+    lab.net.cut(b, a)
+    await lab.startMesh({ r, a, b }, '--no-mdns', '--no-upnp')
+    assert.equal((await lab.peer('a', 'b')).connection, 'relayed')
+    await pause(10_000) // Until b looks for a better path every 16 seconds only.
+    lab.net.heal(b)
+    const startedAt = performance.now()
+    const { stdout } = await lab.weaver('a', 'mesh', 'ping', 'b')
+    assert.match(stdout, /directly/)
+    kept(performance.now() - startedAt)
+  })
+
   it('asks a router to open the port, so that members dial through it, and takes it back', async () => {
     const [r, a, b] = [lab.net.machine('r'), lab.net.behindNat('a'), lab.net.behindNat('b')]
     const asked = await lab.net.openPorts(b)
