@@ -15,7 +15,9 @@ describe('node/start-arguments', () => {
       gpu: null,
       listen: null,
       http: null,
-      blobBudget: null
+      blobBudget: null,
+      mdns: null,
+      upnp: null
     })
   })
 
