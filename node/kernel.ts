@@ -367,15 +367,12 @@ function nodeBlobs(
       log: deps.log.child({ room: 'mesh' }),
       rpc: mesh.rpc,
       peers: membersOf(mesh).connectedPeers,
+      routing: () => mesh.paths.routing,
       gate: {
         authorizeServe: async (peer, id) => {
           const principal = { kind: 'member', nodeId: peer } as const
-          await gate.authorize({
-            principal,
-            action: 'blob.get',
-            resource: `blob:${id}`,
-            context: {}
-          })
+          const resource = `blob:${id}`
+          await gate.authorize({ principal, action: 'blob.get', resource, context: {} })
         }
       }
     },
