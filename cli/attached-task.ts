@@ -33,9 +33,8 @@ const SECOND_INTERRUPT_MS = 1000
 export async function attachTask(attached: Attached): Promise<End> {
   const { channel } = attached
   const left = Promise.withResolvers<End>()
-  const state: TaskState = { taskId: null }
+  const state: TaskState = { taskId: null, stdin: null }
   const release = forwardSignals(attached, state, left.resolve)
-  const stdin = forwardStdin(attached)
   try {
     return await Promise.race([receive(attached, state), left.promise])
   } catch (error) {
@@ -43,7 +42,7 @@ export async function attachTask(attached: Attached): Promise<End> {
     return kernelGone(state)
   } finally {
     release()
-    stdin.stop()
+    state.stdin?.stop()
     // All has been said. What stdin still had in flight nobody wants, and it must not keep us waiting.
     channel.abort(new WeaverError('CLI_TASK_ENDED', 'The task has ended'))
   }
@@ -51,9 +50,12 @@ export async function attachTask(attached: Attached): Promise<End> {
 
 interface TaskState {
   taskId: string | null
+  /** Read only once the task is accepted: a refused one may be asked again, with the same input. */
+  stdin: { readonly stop: () => void } | null
 }
 
-async function receive({ context, runClient, channel }: Attached, state: TaskState): Promise<End> {
+async function receive(attached: Attached, state: TaskState): Promise<End> {
+  const { context, runClient, channel } = attached
   const output = outputs(channel, runClient)
   for await (const bytes of channel.frames) {
     const frame = runClient.decodeIoFrame(bytes)
@@ -67,6 +69,7 @@ async function receive({ context, runClient, channel }: Attached, state: TaskSta
         break
       case 'accepted':
         state.taskId = frame.task.taskId
+        state.stdin ??= forwardStdin(attached)
         break
       case 'outcome': {
         await flushed(process.stdout)

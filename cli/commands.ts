@@ -50,6 +50,16 @@ export const COMMANDS: Readonly<Record<string, GroupEntry | CommandEntry>> = {
     summary: 'Tools in WASM sandboxes',
     load: async () => (await import('./groups/tool.ts')).toolGroup
   },
+  policy: {
+    kind: 'group',
+    summary: 'Who may do what, and why',
+    load: async () => (await import('./groups/policy.ts')).policyGroup
+  },
+  approvals: {
+    kind: 'group',
+    summary: 'What waits for somebody to approve it',
+    load: async () => (await import('./groups/policy.ts')).approvalsGroup
+  },
   secrets: {
     kind: 'group',
     summary: 'Values that processes get by grant, and nobody sees',

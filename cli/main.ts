@@ -3,10 +3,10 @@
 import { writeSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { ControlClient } from '../node/api/index.ts'
+import { ApiError, ControlClient } from '../node/api/index.ts'
 import { meant, parseCommandLine } from './args.ts'
 import { COMMANDS } from './commands.ts'
-import type { Command } from './command.ts'
+import type { Command, Context } from './command.ts'
 import { EXIT, reportOf, usageError } from './errors.ts'
 import { Output } from './output.ts'
 
@@ -81,7 +81,23 @@ async function run(
   const runner = await command.load()
   const home = resolve(process.env['WEAVER_HOME'] || join(homedir(), '.weaver'))
   const client = new ControlClient({ socketPath: join(home, 'run', 'kernel.sock') })
-  return runner({ home, client, output: new Output({ isJson: args.flag('json') }) }, args)
+  const context = { home, client, output: new Output({ isJson: args.flag('json') }) }
+  for (;;) {
+    try {
+      return await runner(context, args)
+    } catch (error) {
+      await approved(context, error)
+    }
+  }
+}
+
+/** Resolves when what was refused for want of an approval has got it. @throws `error`, where it is any other */
+async function approved(context: Context, error: unknown): Promise<void> {
+  if (!(error instanceof ApiError) || error.code !== 'GOVERNANCE_APPROVAL_PENDING') throw error
+  const { awaitedApproval, untilApproved } = await import('./approval-wait.ts')
+  const id = awaitedApproval(error)
+  if (id === null) throw error
+  await untilApproved(context, id)
 }
 
 function unknown(

@@ -93,6 +93,10 @@ export class EnginePolicy implements Policy {
     this.#replace({ policy: own, refused: { rule, why } })
   }
 
+  isLoaded(): boolean {
+    return this.#inForce !== null
+  }
+
   /** Every rule in force, the project's own first. */
   rules(): readonly Rule[] {
     return this.#current().policy.rules

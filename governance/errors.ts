@@ -45,6 +45,38 @@ export class ApprovalPendingError extends WeaverError {
   }
 }
 
+/** Too many requests wait for approval already. */
+export class ApprovalsFullError extends WeaverError {
+  constructor(limit: number) {
+    super('GOVERNANCE_APPROVALS_FULL', `Cannot ask for approval: ${limit} requests wait already`, {
+      retry: 'later',
+      detail: { hint: 'weaver approvals list shows them' }
+    })
+  }
+}
+
+/** What would run is not what was approved: something of it was swapped since. */
+export class ApprovalChangedError extends WeaverError {
+  constructor(reference: string, what: string) {
+    super(
+      'GOVERNANCE_APPROVAL_CHANGED',
+      `Cannot start what approval ${reference} was for: ${what}`,
+      {
+        detail: { hint: 'look at what has changed, then ask again' }
+      }
+    )
+  }
+}
+
+/** There is no such approval, or it can no longer be decided. */
+export class ApprovalNotDecidableError extends WeaverError {
+  constructor(reference: string, why: string) {
+    super('GOVERNANCE_APPROVAL_NOT_DECIDABLE', `Cannot decide approval ${reference}: ${why}`, {
+      detail: { hint: 'weaver approvals list shows what waits' }
+    })
+  }
+}
+
 /** The decision could not be made durable, so the act is refused, whatever the policy said. */
 export class UnrecordedError extends WeaverError {
   constructor(request: GateRequest, cause: unknown) {

@@ -14,7 +14,7 @@ import { ACTIONS, isAction } from './action.ts'
 import { ApprovalPendingError, DeniedError, UnrecordedError } from './errors.ts'
 import { REQUESTS_MAX } from './limits.ts'
 import type { Decision, Policy } from './policy.ts'
-import type { ApprovalDesk, ApprovalOutcome, EntryDraft, EntryRef, GateLedger } from './ports.ts'
+import type { ApprovalDesk, EntryDraft, EntryRef, GateLedger } from './ports.ts'
 import { decisionEntry } from './record.ts'
 import type { GateRequest } from './request.ts'
 
@@ -47,35 +47,22 @@ export interface Permits {
   readonly approval: string | null
 }
 
-/** A caller that can wait until somebody has decided. */
-export interface Waiting {
-  /** Told once how to approve. Never throws. */
-  note(text: string): void
-  /** Aborted when the caller has gone: the approval is then cancelled, and the act denied. */
-  readonly signal: AbortSignal
-}
-
 /**
  * All methods resolve only for acts that are allowed, after the record is durable; nothing is retried;
- * calls may overlap. Where the policy asks for an approval, a caller that waits gets its answer, and any
- * other is refused for now: asked again after the approval, the same act is allowed, once.
+ * calls may overlap. Where the policy asks for an approval, the act is refused for now: asked again after the
+ * approval, exactly the same act is allowed, once.
  * @throws WeaverError `GOVERNANCE_DENIED` with rule, ask and hint in `detail`; `GOVERNANCE_UNRECORDED`
  * when the lane cannot be written: what of it was recorded is then unknown; `GOVERNANCE_APPROVAL_PENDING`
- * and `GOVERNANCE_APPROVALS_FULL` (later), where the caller does not wait.
+ * and `GOVERNANCE_APPROVALS_FULL` (later).
  */
 export interface Gate {
-  authorize(request: GateRequest, waiting?: Waiting): Promise<Permit>
+  authorize(request: GateRequest): Promise<Permit>
   /** Puts the decision and `more` into one durable append. A denial records the decision alone. */
-  authorizeWith(
-    request: GateRequest,
-    more: readonly EntryDraft[],
-    waiting?: Waiting
-  ): Promise<Permit>
+  authorizeWith(request: GateRequest, more: readonly EntryDraft[]): Promise<Permit>
   /** Decides all before anything starts, in one durable append: a spawn with its grants (G4). */
   authorizeAll(
     requests: readonly [GateRequest, ...GateRequest[]],
-    more?: readonly EntryDraft[],
-    waiting?: Waiting
+    more?: readonly EntryDraft[]
   ): Promise<Permits>
 }
 
@@ -83,16 +70,16 @@ type Requests = readonly [GateRequest, ...GateRequest[]]
 
 export function createGate(deps: GateDeps, _options: GateOptions = {}): Gate {
   const gate = new TheGate(deps)
-  const authorizeWith: Gate['authorizeWith'] = async (request, more, waiting) => {
-    const { decisions, entries } = await gate.authorizeAll([request], more, waiting)
+  const authorizeWith: Gate['authorizeWith'] = async (request, more) => {
+    const { decisions, entries } = await gate.authorizeAll([request], more)
     const [first] = decisions
     if (first === undefined) throw new UnrecordedError(request, 'there is no decision')
     return { ...first, entries }
   }
   return {
-    authorize: (request, waiting) => authorizeWith(request, [], waiting),
+    authorize: (request) => authorizeWith(request, []),
     authorizeWith,
-    authorizeAll: (requests, more = [], waiting) => gate.authorizeAll(requests, more, waiting)
+    authorizeAll: (requests, more = []) => gate.authorizeAll(requests, more)
   }
 }
 
@@ -103,17 +90,13 @@ class TheGate {
     this.#deps = deps
   }
 
-  async authorizeAll(
-    requests: Requests,
-    more: readonly EntryDraft[],
-    waiting: Waiting | undefined
-  ): Promise<Permits> {
+  async authorizeAll(requests: Requests, more: readonly EntryDraft[]): Promise<Permits> {
     const decisions = await this.#decideAll(requests)
     await this.#refuseDenied(requests, decisions)
     const asking = decisions.find(({ verdict }) => verdict === 'ask')
     if (asking === undefined) return this.#permits(requests, { decisions, more, approval: null })
-    const approval = await this.#approval(requests, decisions, waiting)
-    // Minutes may have passed: the policy of now has the last word, and still no other rule may be in the way.
+    const approval = await this.#approval(requests, decisions)
+    // Looking at the machine took a moment: the policy of now has the last word.
     const again = await this.#decideAll(requests)
     await this.#refuseDenied(requests, again)
     return this.#permits(requests, { decisions: again, more, approval })
@@ -171,13 +154,9 @@ class TheGate {
   }
 
   /** Resolves with the approval that was taken for exactly this (G5). */
-  async #approval(
-    requests: Requests,
-    decisions: readonly Decision[],
-    waiting: Waiting | undefined
-  ): Promise<string> {
+  async #approval(requests: Requests, decisions: readonly Decision[]): Promise<string> {
     const desk = this.#deps.approvals
-    const asking = decisions.find(({ verdict }) => verdict === 'ask') ?? decisions[0]
+    const asking = decisions.find(({ verdict }) => verdict === 'ask')
     const refuse = async (rule: string, hint: string): Promise<never> => {
       const all = decisions.map((each) => (each.verdict === 'ask' ? denied(rule, hint) : each))
       await this.#refuseDenied(requests, all)
@@ -186,8 +165,14 @@ class TheGate {
     if (desk === undefined) return refuse('approval.nobody-here', 'this kernel takes no approvals')
     const seen = await desk.see(requests).catch((error: unknown) => String(error))
     if (typeof seen === 'string') return refuse('approval.unseen', seen)
-    const given = desk.take(seen)
-    if (given !== null) return given.reference
+    const found = desk.find(requests, seen)
+    if (found?.state === 'approved') return found.reference
+    if (found?.state === 'denied') {
+      return refuse(
+        'approval.denied',
+        `weaver approvals show ${found.reference} says who denied it`
+      )
+    }
     const opened = desk.open(requests, seen, asking?.hint ?? '')
     if (opened.entry !== null) {
       try {
@@ -197,20 +182,7 @@ class TheGate {
         throw error
       }
     }
-    const { reference } = opened
-    if (waiting === undefined) throw new ApprovalPendingError(requests[0], reference)
-    waiting.note(`waiting for approval ${reference}: weaver approvals approve ${reference}`)
-    const outcome = await desk.outcome(opened.number, waiting.signal)
-    if (outcome !== 'approved')
-      return refuse(`approval.${outcome}`, outcomeHint(outcome, reference))
-    const last = await desk.see(requests).catch((error: unknown) => String(error))
-    if (typeof last === 'string') return refuse('approval.unseen', last)
-    const taken = desk.take(last)
-    if (taken !== null) return taken.reference
-    return refuse(
-      'approval.changed',
-      'what would run is not what was approved: something of it has changed since. Ask again'
-    )
+    throw new ApprovalPendingError(requests[0], opened.reference)
   }
 
   async #record(request: GateRequest, drafts: readonly EntryDraft[]): Promise<readonly EntryRef[]> {
@@ -219,20 +191,6 @@ class TheGate {
     } catch (error) {
       throw new UnrecordedError(request, error)
     }
-  }
-}
-
-function outcomeHint(outcome: ApprovalOutcome, reference: string): string {
-  switch (outcome) {
-    case 'denied':
-      return `weaver approvals show ${reference} says who denied it`
-    case 'expired':
-      return 'nobody decided in time: ask again'
-    case 'cancelled':
-      return 'whoever asked has gone: ask again'
-    case 'approved':
-    default:
-      return ''
   }
 }
 

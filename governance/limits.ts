@@ -41,3 +41,8 @@ export const PATH_DEPTH_MAX = 128
 export const DECISION_TIME_MAX_MS: Millis = millis(250)
 /** Sets of policies kept ready, one per action and kind of principal. The actions and kinds there are. */
 export const SLICES_MAX = 512
+
+/** Requests that may wait for approval at once, and as many decided ones are shown. */
+export const APPROVALS_MAX = 256
+/** After it, a request that nobody has decided is denied, and an approval that nobody has used is void. */
+export const APPROVAL_DEADLINE_MS: Millis = millis(10 * 60_000)

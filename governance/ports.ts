@@ -27,6 +27,7 @@ export interface GateLedger {
 /** Exactly what would happen, as this machine sees it now. Two that differ in anything differ in `hash`. */
 export interface Sighting {
   readonly hash: string
+  readonly files: readonly { readonly path: string; readonly digest: string }[]
 }
 
 export interface OpenedApproval {
@@ -37,8 +38,6 @@ export interface OpenedApproval {
   readonly entry: EntryDraft | null
 }
 
-export type ApprovalOutcome = 'approved' | 'denied' | 'expired' | 'cancelled'
-
 /**
  * Where the gate takes what a policy answers with `ask`. One approval is for one hash, and is given out
  * once. Nothing outlives the kernel: what waits when it stops is denied.
@@ -46,12 +45,16 @@ export type ApprovalOutcome = 'approved' | 'denied' | 'expired' | 'cancelled'
 export interface ApprovalDesk {
   /** Looks at the machine: executables, folders. Rejects where it cannot; the act is then denied. */
   see(requests: readonly GateRequest[]): Promise<Sighting>
-  /** Takes the approval of exactly this, once, or null. Before its first await nobody else can have it. */
-  take(sighting: Sighting): { readonly reference: string } | null
+  /**
+   * What was decided of exactly this and has not been told yet: an approval is taken by it, and a denial
+   * told once. Synchronous: nobody else can have it. Null: it waits still, or was never asked.
+   */
+  find(
+    requests: readonly GateRequest[],
+    sighting: Sighting
+  ): { readonly state: 'approved' | 'denied'; readonly reference: string } | null
   /** @throws WeaverError `GOVERNANCE_APPROVALS_FULL` (later) */
   open(requests: readonly GateRequest[], sighting: Sighting, why: string): OpenedApproval
   /** Its request could not be recorded: it never was. */
   drop(number: number): void
-  /** Never rejects. An abort of `signal` cancels the approval. */
-  outcome(number: number, signal: AbortSignal): Promise<ApprovalOutcome>
 }

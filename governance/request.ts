@@ -32,6 +32,8 @@ export interface GateRequest {
    * judge this one. Never recorded. Absent: `context.argv` is whole.
    */
   readonly command?: readonly string[]
+  /** Variables that it is started with beside the kernel's. An approval is bound to them; never recorded. */
+  readonly environment?: Readonly<Record<string, string>>
 }
 
 /** How a principal is written in the chain: `user:local`, `node:<NodeId>`, `process:<pid>`, `agent:<name>`. */

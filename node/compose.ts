@@ -5,10 +5,8 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import process from 'node:process'
 import { parseBytes, signerFromSeed, toHex, utf8, WeaverError } from '../core/index.ts'
-import type { KeyValueStore, Logger } from '../core/index.ts'
+import type { KeyValueStore, Logger, Signer } from '../core/index.ts'
 import { systemClock, systemEntropy, systemPrng } from '../core/system.ts'
-import { EnginePolicy, loadCedar } from '../governance/index.ts'
-import type { PolicyFacts } from '../governance/index.ts'
 import { libp2pNetwork } from '../mesh/index.ts'
 import type { Mesh } from '../mesh/index.ts'
 import { createSandbox } from '../sandbox-wasm/index.ts'
@@ -22,6 +20,7 @@ import { openLaneDisk } from './disk.ts'
 import { EgressProxies } from './egress/index.ts'
 import type { EgressLedger } from './egress/index.ts'
 import { Feed } from './feed.ts'
+import type { GovernedDeps } from './govern.ts'
 import { writeWhole } from './home-files.ts'
 import { removeKernelFile, writeKernelFile } from './home-kernel-file.ts'
 import { homePaths } from './home-layout.ts'
@@ -40,7 +39,9 @@ import { LOG_LINES_KEPT_MAX, STOP_GRACE_MS } from './limits.ts'
 import { rememberPorts, withRememberedPorts } from './listen-ports.ts'
 import { LogFile } from './log-file.ts'
 import { logStream, parseLogLine } from './log-stream.ts'
-import { readPolicyFiles } from './policy-files.ts'
+import { lookAtMachine } from './machine-look.ts'
+import { PolicyKeeper } from './policy-keeper.ts'
+import { PATH_FALLBACK } from './processes/environment.ts'
 import { createPids } from './processes/pids.ts'
 import { RealProcessHost } from './processes/host.ts'
 import type { ProcessSample } from './processes/sampler.ts'
@@ -236,7 +237,7 @@ async function openKernel(
           { cacheFolder: paths.tools, execPath: process.execPath }
         ),
         secrets,
-        policy: (facts) => enginePolicy(parts, facts),
+        ...policyPorts(parts, signer),
         missingContainment: () => missing(containment.detected),
         streamMeter,
         machineLoad: machineLoadMeter({ clock }),
@@ -260,17 +261,6 @@ async function openKernel(
   lane(kernel.rooms.ledger)
   opened.add(() => kernel.stop('the start failed'))
   return { kernel, reaped: reaped.map(({ command }) => command) }
-}
-
-/** Loaded when the first decision is asked: 0.1 s that no start waits for. */
-function enginePolicy({ home, log }: Parts, facts: PolicyFacts): EnginePolicy {
-  return new EnginePolicy({
-    loadEngine: loadCedar,
-    facts,
-    clock: systemClock,
-    log: log.child({ room: 'governance' }),
-    texts: async () => ({ sources: await readPolicyFiles(home.paths.policy), refused: null })
-  })
 }
 
 /** The key of this home; where a change of it was asked for, the old one hands over first. */
@@ -352,6 +342,17 @@ async function containmentOf(
     })
   }
   return { containment: opened, lane }
+}
+
+/** Which policies decide, and how a command looks before it is approved. */
+function policyPorts({ home, log }: Parts, signer: Signer): GovernedDeps {
+  const { paths, store } = home
+  const deps = { store, signer, clock: systemClock, log: log.child({ room: 'governance' }) }
+  return {
+    policies: (facts, meshId) =>
+      new PolicyKeeper({ ...deps, facts, meshId }, { folder: paths.policy }),
+    look: (argv, looked) => lookAtMachine(argv, looked, process.env['PATH'] ?? PATH_FALLBACK)
+  }
 }
 
 function processHost(

@@ -11,6 +11,8 @@ import { blobOperations } from './services/blobs.ts'
 import { chainOperations } from './services/chain.ts'
 import { membershipOperations } from './services/membership.ts'
 import { meshOperations, meshStatus } from './services/mesh.ts'
+import { approvalOperations } from './services/approvals.ts'
+import { policyOperations, policySummary } from './services/policy.ts'
 import { secretOperations } from './services/secrets.ts'
 import { taskOperations } from './services/tasks.ts'
 import { toolOperations } from './services/tools.ts'
@@ -33,6 +35,8 @@ export function kernelService(rooms: Rooms, host: Host): KernelService {
     ...taskOperations(rooms),
     ...agentOperations(rooms),
     ...toolOperations(rooms),
+    ...policyOperations(rooms),
+    ...approvalOperations(rooms),
     ...secretOperations(rooms),
     ...blobOperations(rooms),
     ...chainOperations(rooms),
@@ -74,7 +78,8 @@ function status(rooms: Rooms, host: Host): KernelStatus {
     version: options.version,
     listen,
     resources: { cpus, memoryBytes, gpus: gpus.map(gpuView) },
-    labels: options.labels
+    labels: options.labels,
+    policy: policySummary(rooms)
   }
 }
 

@@ -8,8 +8,7 @@ import { LaneTruncatedError, openChain, rotationEntry } from '../chain/index.ts'
 import type { Chain, EntryDraft, LaneDisk, RecordChecker } from '../chain/index.ts'
 import { WeaverError } from '../core/index.ts'
 import type { Clock, Entropy, KeyValueStore, Logger, NodeId, Prng, Signer } from '../core/index.ts'
-import { createGate, ownerAndMembers } from '../governance/index.ts'
-import type { Capabilities, Gate, Policy, PolicyFacts } from '../governance/index.ts'
+import type { Approvals, Capabilities, Gate } from '../governance/index.ts'
 import { Blobs, createMesh } from '../mesh/index.ts'
 import type { BlobDisk, Mesh, MeshLedger, Network, PulseSource } from '../mesh/index.ts'
 import type { Sandbox } from '../sandbox-wasm/index.ts'
@@ -29,10 +28,13 @@ import {
 } from '../scheduler/index.ts'
 import type { Executor, Origin } from '../scheduler/index.ts'
 import { agentGate } from './agent-gate.ts'
+import { withApprovals } from './approved-start.ts'
 import type { KernelEvent } from './api/index.ts'
 import { confirmOwnLane, repairOwnLane, startedMark } from './chain-repair.ts'
 import { ChainSync } from './chain-sync.ts'
 import { Feed } from './feed.ts'
+import { exchangePolicies, govern } from './govern.ts'
+import type { GovernedDeps } from './govern.ts'
 import { ioFrames } from './io-frames.ts'
 import { nodeLedger } from './ledger.ts'
 import type { NodeLedger } from './ledger.ts'
@@ -45,7 +47,6 @@ import {
 import { NODE_KEY, NODE_SECTION } from './node-info.ts'
 import { KeptLanes } from './kept-lanes.ts'
 import { Paced } from './paced.ts'
-import { policyFacts } from './policy-facts.ts'
 import { Directory } from './peer-directory.ts'
 import { ProcessTable } from './process-table.ts'
 import type { Sample } from './process-table.ts'
@@ -53,6 +54,7 @@ import { decodePulse, encodePulse, PulseBook, steadyLoad } from './pulse.ts'
 import type { MachineLoad, NodePulse } from './pulse.ts'
 import { Recorder } from './recorder.ts'
 import { agentsService, remoteAgents } from './remote/agents.ts'
+import { approvalsService } from './remote/approvals.ts'
 import { outputService } from './remote/output.ts'
 import type { OutputStore } from './remote/output.ts'
 import { toolCaller, toolsService } from './remote/tools.ts'
@@ -61,11 +63,11 @@ import { secretsService, withSecrets } from './secret-grants.ts'
 import type { Secrets } from './secrets.ts'
 import type { StreamMeter } from './stream-garbage.ts'
 import { checkingAuthority, memberCapabilities, withAuthority } from './task-authority.ts'
-import { spawnGate } from './spawn-gate.ts'
 import { Witness } from './witness.ts'
+import { approvalsServer } from './services/approvals.ts'
 import { authorizeJoin } from './services/mesh.ts'
 
-export interface KernelDeps {
+export interface KernelDeps extends GovernedDeps {
   readonly clock: Clock
   readonly prng: Prng
   readonly entropy: Entropy
@@ -88,8 +90,6 @@ export interface KernelDeps {
   /** Why this machine cannot contain a process, and what to do. */
   readonly missingContainment: () => WeaverError
   readonly secrets: Secrets
-  /** Decides every act. Absent: the plain rules that owner and members live by. */
-  readonly policy?: (facts: PolicyFacts) => Policy
   /** Told of the bytes of streams that pass through this kernel. */
   readonly streamMeter: StreamMeter
   /** Makes, or finds, the key that is to take the place of `signer`. Durable once it returns. */
@@ -134,8 +134,8 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
   const chain = await openLanes(deps, options, () => mesh) // The last thing awaited: it must be stopped.
   const redacted = (text: string): string => secrets.redacted(text)
   const ledger = nodeLedger({ chain, self, onFailed: failed.resolve, redacted })
-  const policy = deps.policy?.(policyFacts(() => rooms)) ?? ownerAndMembers
-  const gate = spawnGate(createGate({ ledger, policy }))
+  const governed = govern(deps, { self, ledger, rooms: () => rooms })
+  const { gate, approvals } = governed
   const events = new Feed<KernelEvent>(options.incarnation.bootId, EVENTS_KEPT_MAX)
   const pulses = new PulseBook()
 
@@ -161,8 +161,8 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
   const table = nodeTable(mesh, pulses)
   const recorder = new Recorder({ self, name, table, ledger, events, clock, log, redacted })
   const capabilities = memberCapabilities(deps, (node) => mesh.isMember(node))
-  const scheduled = { options, mesh, gate, capabilities, ledger, directory }
-  const { origin, executor } = createScheduler(deps, scheduled)
+  const parties = { options, mesh, gate, capabilities, ledger, directory, approvals }
+  const { origin, executor } = createScheduler(deps, parties)
   pulses.setOwn(() => ({
     ...deps.machineLoad(),
     executor: executor.load(),
@@ -173,11 +173,22 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
   const blobs = nodeBlobs(deps, { options, mesh, gate })
 
   const parts = { self, options, clock, log, startedAt: clock.now(), streamMeter, prepareKey }
+  const policyExchange = exchangePolicies(governed, { mesh, clock, log, gate, ledger })
   const ports = { network, outputs, kept }
-  const records = { chain, ledger, gate, capabilities, events, recorder, sync, witness }
+  const records = {
+    chain,
+    ledger,
+    events,
+    recorder,
+    sync,
+    witness,
+    policyExchange,
+    ...governed,
+    capabilities
+  }
   const meshed = { mesh, directory, pulses, table, remoteAgents: remoteAgents(rpc) }
   const confined = { sandbox, missingContainment: deps.missingContainment }
-  const work = { origin, executor, agents, callTool, secrets, blobs, ...confined }
+  const work = { origin, executor, agents, callTool, secrets: deps.secrets, blobs, ...confined }
   const rooms: Rooms = { ...parts, ...ports, ...records, ...meshed, ...work }
   serveMembers(rooms)
   connectRooms(rooms)
@@ -316,6 +327,8 @@ function serveMembers(rooms: Rooms): void {
   mesh.serve(agentsService({ agents, gate }))
   mesh.serve(toolsService(rooms.callTool))
   mesh.serve(secretsService(rooms))
+  mesh.serve(approvalsService(approvalsServer(() => rooms)))
+  if (rooms.policyExchange !== null) mesh.serve(rooms.policyExchange.service())
   mesh.serve(outputService({ outputs, gate, name: options.name }))
   const { self, capabilities } = rooms
   const served = checkingAuthority(executor, { self, capabilities })
@@ -347,6 +360,7 @@ function connectRooms(rooms: Rooms): void {
 
 /** What the scheduler is built on, beside the ports. */
 interface SchedulerParts {
+  readonly approvals: Approvals
   readonly options: KernelOptions
   readonly mesh: Mesh
   readonly gate: Gate
@@ -388,7 +402,7 @@ function secretGrants(deps: KernelDeps, mesh: Mesh, processes: ProcessHost): Pro
 /** Origin and executor know each other: on this node directly, on others by RPC. */
 function createScheduler(
   deps: KernelDeps,
-  { options, mesh, gate, capabilities, ledger, directory }: SchedulerParts
+  { options, mesh, gate, capabilities, ledger, directory, approvals }: SchedulerParts
 ): { readonly origin: Origin; readonly executor: Executor } {
   const { clock, entropy, pids, signer, store } = deps
   const self = signer.nodeId
@@ -399,7 +413,9 @@ function createScheduler(
     {
       ...shared,
       store: executionStore({ store, log }),
-      processes: secretGrants(deps, mesh, deps.taskProcesses),
+      processes: withApprovals(secretGrants(deps, mesh, deps.taskProcesses), (resource) =>
+        approvals.confirm(resource)
+      ),
       pids,
       origins: routeOrigins({ self, local: () => origin, remote: remoteOrigins(wire) })
     },
@@ -478,6 +494,8 @@ async function startKernel(rooms: Rooms, start: KernelStart): Promise<void> {
     }
   ])
   await startedMark.set(start.store)
+  await rooms.approvals.start()
+  await rooms.policies?.open()
   await rooms.chain.upkeep.resumeRedactions((query) => rooms.chain.log(query))
   if (start.invite !== null) {
     await authorizeJoin(rooms)
@@ -544,6 +562,7 @@ async function flushed({ sync, clock }: Rooms): Promise<void> {
 async function stopKernel(rooms: Rooms, why: string | null): Promise<void> {
   const { self, ledger, log } = rooms
   rooms.events.close()
+  rooms.policyExchange?.stop()
   // The executor first: what runs here ends, and the origin commits it before it stops too.
   await Promise.all([rooms.agents.close(), rooms.executor.stop(), rooms.sandbox.stop()])
   await rooms.origin.stop()

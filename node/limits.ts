@@ -90,3 +90,8 @@ export const LAST_ENTRIES_WAIT_MS: Millis = millis(1000)
 /** Policies of one home, and bytes of one: as much in all as governance/ takes, with room for comments. */
 export const POLICY_FILES_MAX = 64
 export const POLICY_FILE_BYTES_MAX: number = 256 * 1024
+/** After a policy of the mesh could not be fetched; doubled each time, while the member is connected. */
+export const POLICY_RETRY_MS: Millis = millis(1000)
+/** Files of one command that an approval is bound to, and bytes of one: hashed in half a second. */
+export const SEEN_FILES_MAX = 32
+export const SEEN_FILE_BYTES_MAX: number = 256 * 1024 * 1024

@@ -1,7 +1,7 @@
 import type { Agents } from '../agents/index.ts'
 import type { Chain } from '../chain/index.ts'
 import type { Clock, Logger, Millis, NodeId, Signer, WeaverError } from '../core/index.ts'
-import type { Capabilities, Gate } from '../governance/index.ts'
+import type { Approvals, Capabilities, Gate, PolicyFacts } from '../governance/index.ts'
 import type { Blobs, Mesh, Network } from '../mesh/index.ts'
 import type { Sandbox } from '../sandbox-wasm/index.ts'
 import type { Executor, GpuDevice, Origin } from '../scheduler/index.ts'
@@ -12,12 +12,14 @@ import type { Feed } from './feed.ts'
 import type { KeptLanes } from './kept-lanes.ts'
 import type { NodeLedger } from './ledger.ts'
 import type { Directory } from './peer-directory.ts'
+import type { PolicyKeeper } from './policy-keeper.ts'
 import type { ProcessTable } from './process-table.ts'
 import type { PulseBook } from './pulse.ts'
 import type { Recorder } from './recorder.ts'
 import type { Secrets } from './secrets.ts'
 import type { StreamMeter } from './stream-garbage.ts'
 import type { OutputStore } from './remote/output.ts'
+import type { PolicyExchange } from './remote/policy.ts'
 import type { RemoteAgents } from './remote/agents.ts'
 import type { ToolCaller } from './remote/tools.ts'
 import type { Witness } from './witness.ts'
@@ -60,6 +62,11 @@ export interface Rooms {
   readonly ledger: NodeLedger
   readonly gate: Gate
   readonly capabilities: Capabilities
+  readonly approvals: Approvals
+  readonly facts: PolicyFacts
+  /** Null where this kernel decides by its plain rules: in the simulator. */
+  readonly policies: PolicyKeeper | null
+  readonly policyExchange: PolicyExchange | null
   readonly network: Network
   readonly mesh: Mesh
   readonly directory: Directory

@@ -11,6 +11,7 @@ import type { FrameChannel } from '../core/index.ts'
 import type {
   Agent,
   AgentSpec,
+  Approval,
   BlobCollected,
   BlobFetchStep,
   BlobShelf,
@@ -35,6 +36,7 @@ import type {
   KernelStatus,
   LogLine,
   MembershipAct,
+  MeshPolicyView,
   MeshStatus,
   Netcheck,
   NodeView,
@@ -42,6 +44,12 @@ import type {
   PathPing,
   Peer,
   PendingChange,
+  PolicyCheck,
+  PolicyCheckRequest,
+  PolicyLockView,
+  PolicyText,
+  PolicyValidation,
+  PolicyView,
   ProcessQuery,
   ProcessRow,
   Role,
@@ -54,7 +62,7 @@ import type {
   ToolCall,
   ToolResult,
   ToolSummary
-} from './api/types.ts'
+} from './api/index.ts'
 
 /**
  * One item of a live stream. `id` is opaque, without line breaks, and enough to resume: the same call with
@@ -183,6 +191,21 @@ export interface KernelService {
   tool(name: string, signal: AbortSignal): Promise<Tool>
   /** A tool that fails is a result with `ok: false`; only a call that could not be made rejects. */
   callTool(name: string, call: ToolCall, signal: AbortSignal): Promise<ToolResult>
+
+  policy(): Promise<PolicyView>
+  checkPolicy(asked: PolicyCheckRequest): Promise<PolicyCheck>
+  validatePolicy(text: PolicyText): Promise<PolicyValidation>
+  /** In force here once resolved; every member that is connected hears of it. */
+  applyPolicy(text: string): Promise<MeshPolicyView>
+  addPolicy(text: string): Promise<PolicyView>
+  reloadPolicy(): Promise<PolicyView>
+  lockPolicy(): Promise<PolicyLockView>
+  approvals(): Promise<readonly Approval[]>
+  approval(id: string): Promise<Approval>
+  decideApproval(
+    id: string,
+    decision: { readonly approve: boolean; readonly hash: string | null }
+  ): Promise<Approval>
 
   secrets(): Promise<readonly SecretRow[]>
   /** Durable once resolved. Resolves with what there is now. */

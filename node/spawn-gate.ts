@@ -10,35 +10,15 @@ const STARTS: ReadonlySet<Action> = new Set<Action>(['task.accept', 'agent.spawn
 
 /** The same gate, for which a start says in its context how it is confined. */
 export function spawnGate(gate: Gate): Gate {
-  return {
-    ...gate,
-    authorize: async (request, waiting) => {
-      return await authorizeStart(gate, { request, more: [], waiting })
-    },
-    authorizeWith: async (request, more, waiting) => {
-      return await authorizeStart(gate, { request, more, waiting })
-    }
+  const authorizeWith: Gate['authorizeWith'] = async (request, more) => {
+    const parts = partsOf(request)
+    if (parts.length === 0) return await gate.authorizeWith(request, more)
+    const { decisions, entries } = await gate.authorizeAll([request, ...parts], more)
+    const [first] = decisions
+    if (first === undefined) return await gate.authorizeWith(request, more) // Not reached.
+    return { ...first, entries }
   }
-}
-
-async function authorizeStart(
-  gate: Gate,
-  {
-    request,
-    more,
-    waiting
-  }: {
-    readonly request: GateRequest
-    readonly more: Parameters<Gate['authorizeWith']>[1]
-    readonly waiting: Parameters<Gate['authorizeWith']>[2]
-  }
-): ReturnType<Gate['authorizeWith']> {
-  const parts = partsOf(request)
-  if (parts.length === 0) return await gate.authorizeWith(request, more, waiting)
-  const { decisions, entries } = await gate.authorizeAll([request, ...parts], more, waiting)
-  const [first] = decisions
-  if (first === undefined) return await gate.authorizeWith(request, more, waiting) // Not reached.
-  return { ...first, entries }
+  return { ...gate, authorizeWith, authorize: (request) => authorizeWith(request, []) }
 }
 
 /** What a start asks for beside itself. */

@@ -209,7 +209,8 @@ class ExecutorDriver implements Executor {
       action: 'task.accept',
       resource: `task:${run.taskId}`,
       context: commandContext(offer),
-      command: offer.spec.command
+      command: offer.spec.command,
+      environment: offer.spec.env
     } as const
     try {
       const [pid] = await Promise.all([
@@ -232,10 +233,11 @@ class ExecutorDriver implements Executor {
     this.#free(grant)
     run.over.resolve()
     this.#forget(run.taskId)
-    if (error instanceof WeaverError && error.code === 'GOVERNANCE_DENIED') {
-      const { code, message } = error
-      return Promise.resolve({ kind: 'refused', code, reason: message.slice(0, 300) })
-    }
+    const { code, message } = error instanceof WeaverError ? error : { code: null, message: '' }
+    const reason = message.slice(0, 300)
+    if (code === 'GOVERNANCE_DENIED') return Promise.resolve({ kind: 'refused', code, reason })
+    // Offered again later, it may have been given.
+    if (code === 'GOVERNANCE_APPROVAL_PENDING') return this.#declined(reason)
     this.#deps.log.error('Cannot accept task', { taskId: run.taskId, why: String(error) })
     return this.#declined('it cannot record that it accepted the task')
   }

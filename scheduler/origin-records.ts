@@ -30,7 +30,8 @@ export function submissionRequest(task: Task, requester: Requester): GateRequest
     action: 'task.submit',
     resource: subjectOf(task),
     context: submissionContext(task.spec),
-    command: task.spec.command
+    command: task.spec.command,
+    environment: task.spec.env
   }
 }
 

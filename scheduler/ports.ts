@@ -62,6 +62,8 @@ export interface GateRequest {
   readonly context: Readonly<Record<string, Cbor>>
   /** The whole argument vector, of which `context` has as much as is recorded. */
   readonly command?: readonly string[]
+  /** Its own variables, of which `context` has the names. */
+  readonly environment?: Readonly<Record<string, string>>
 }
 
 /** The one gate. */

@@ -34,8 +34,17 @@ export function details({ mesh, resources, ...kernel }: KernelStatus): string {
     ['  GPUs', gpusText(resources.gpus)],
     ['  labels', labelsText(kernel.labels)],
     ['  HTTP', kernel.http ?? 'off'],
+    ['  policy', policyText(kernel.policy)],
     ['  version', kernel.version]
   ])
+}
+
+function policyText(policy: KernelStatus['policy']): string {
+  if (policy === null) return 'the plain rules'
+  const mesh = policy.meshVersion === null ? '' : `, version ${policy.meshVersion} of the mesh`
+  const lock = policy.lock === 'none' ? '' : `, lock ${policy.lock}`
+  const drift = policy.drift.length === 0 ? '' : `: ${policy.drift.join('; ')}`
+  return `${policy.state}${mesh}${lock}${drift}`
 }
 
 function meshText(mesh: KernelStatus['mesh']): string {

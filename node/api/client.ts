@@ -13,6 +13,7 @@ import {
   REQUEST_DEADLINE_MS,
   STREAM_HEARTBEAT_MS
 } from './limits.ts'
+import type * as policy from './policy-types.ts'
 import type * as api from './types.ts'
 
 export interface RequestOptions {
@@ -193,6 +194,49 @@ export class ControlClient {
 
   callTool(name: string, call: api.ToolCall): Promise<api.ToolResult> {
     return this.#post(`/tools/${encodeURIComponent(name)}/call`, call, LONG_IDLE_MS)
+  }
+
+  policy(): Promise<policy.PolicyView> {
+    return this.#get('/policy')
+  }
+
+  checkPolicy(asked: policy.PolicyCheckRequest): Promise<policy.PolicyCheck> {
+    return this.#post('/policy/check', asked)
+  }
+
+  validatePolicy(text: policy.PolicyText): Promise<policy.PolicyValidation> {
+    return this.#post('/policy/validate', text)
+  }
+
+  applyPolicy(text: string): Promise<policy.MeshPolicyView> {
+    return this.#post('/policy/apply', { text })
+  }
+
+  addPolicy(text: string): Promise<policy.PolicyView> {
+    return this.#post('/policy/add', { text })
+  }
+
+  reloadPolicy(): Promise<policy.PolicyView> {
+    return this.#post('/policy/reload', null)
+  }
+
+  lockPolicy(): Promise<policy.PolicyLockView> {
+    return this.#post('/policy/lock', null)
+  }
+
+  approvals(): Promise<readonly policy.Approval[]> {
+    return this.#get('/approvals')
+  }
+
+  approval(id: string): Promise<policy.Approval> {
+    return this.#get(`/approvals/${encodeURIComponent(id)}`)
+  }
+
+  decideApproval(
+    id: string,
+    decision: { readonly approve: boolean; readonly hash: string | null }
+  ): Promise<policy.Approval> {
+    return this.#post(`/approvals/${encodeURIComponent(id)}`, decision)
   }
 
   secrets(): Promise<readonly api.SecretRow[]> {

@@ -10,6 +10,7 @@ export { ApiError, NO_KERNEL } from './api-error.ts'
 export { ControlClient } from './client.ts'
 export type { RequestOptions, StreamRequestOptions } from './client.ts'
 export type { StreamItem } from './event-stream.ts'
+export type * from './policy-types.ts'
 export type * from './types.ts'
 
 /** Attached tasks, loaded when first needed: they bring core/ with them. */

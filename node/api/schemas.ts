@@ -3,6 +3,7 @@
 // anything else. Only node/http loads this file.
 
 import { z } from 'zod'
+import { policySummary } from './policy-schemas.ts'
 import type * as api from './types.ts'
 
 const NAME_LENGTH_MAX = 256 // A name, an id or an address: longer ones are mistakes.
@@ -70,7 +71,8 @@ export const kernelStatus: z.ZodType<api.KernelStatus> = z
     version: z.string(),
     listen: z.array(z.string()),
     resources,
-    labels
+    labels,
+    policy: policySummary.nullable()
   })
   .meta({ id: 'KernelStatus' })
 

@@ -2,6 +2,8 @@
 // program. Times (`...At`, `time`, `lastSeen`) are milliseconds since 1970. `schemas.ts` checks and
 // publishes the same shapes; the compiler holds the two together.
 
+import type { PolicySummary } from './policy-types.ts'
+
 /** Any JSON value. */
 export type Json =
   | null
@@ -57,6 +59,8 @@ export interface KernelStatus {
   readonly listen: readonly string[]
   readonly resources: Resources
   readonly labels: Labels
+  /** Null where this kernel decides by its plain rules. */
+  readonly policy: PolicySummary | null
 }
 
 export type ProcessKind = 'agent' | 'service' | 'task' | 'tool'

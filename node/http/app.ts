@@ -21,6 +21,7 @@ import { kernelRoutes } from './routes/kernel.ts'
 import { membershipRoutes } from './routes/membership.ts'
 import { meshRoutes } from './routes/mesh.ts'
 import { taskRoutes } from './routes/tasks.ts'
+import { approvalRoutes, policyRoutes } from './routes/policy.ts'
 import { secretRoutes } from './routes/secrets.ts'
 import { toolRoutes } from './routes/tools.ts'
 import type { StreamSlots } from './stream-slots.ts'
@@ -83,6 +84,8 @@ export function routesOf(service: KernelService): readonly Route[] {
     ...taskRoutes(service),
     ...agentRoutes(service),
     ...toolRoutes(service),
+    ...policyRoutes(service),
+    ...approvalRoutes(service),
     ...secretRoutes(service),
     ...blobRoutes(service),
     ...chainRoutes(service),

@@ -19,7 +19,7 @@ export interface Leash {
 export const LEASH_VARIABLE = 'WEAVER_LEASH'
 const LEASH_PATTERN = /^([0-9a-f]{1,64}):([0-9a-f]{1,64}):([1-9]\d{0,14})$/
 const INHERITED = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'TERM', 'USER', 'LOGNAME', 'SHELL']
-const PATH_FALLBACK = '/usr/local/bin:/usr/bin:/bin'
+export const PATH_FALLBACK = '/usr/local/bin:/usr/bin:/bin'
 
 export function formatLeash(leash: Leash): string {
   return `${leash.home}:${leash.boot}:${leash.pid}`

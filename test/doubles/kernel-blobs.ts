@@ -8,6 +8,7 @@ import type {
   BlobShelf,
   BlobStored
 } from '../../node/api/index.ts'
+import { FakePolicies } from './kernel-policies.ts'
 import type { BlobBytes, Streamed, StreamOptions } from '../../node/service.ts'
 
 export const BLOB: Blob = {
@@ -18,7 +19,7 @@ export const BLOB: Blob = {
   addedAt: 1_800_000_000_000
 }
 
-export class FakeBlobs {
+export class FakeBlobs extends FakePolicies {
   readonly blobCalls: unknown[][] = []
 
   blobs(): BlobShelf {

@@ -64,7 +64,8 @@ export const STATUS: KernelStatus = {
   version: '0.1.0',
   listen: [`/ip4/192.168.1.7/tcp/40001/p2p/${NODE_ID}`],
   resources: { cpus: 8, memoryBytes: 32e9, gpus: [GPU] },
-  labels: { site: 'home' }
+  labels: { site: 'home' },
+  policy: { state: 'in-force', lock: 'none', drift: [], meshVersion: null }
 }
 
 export const ROW: ProcessRow = {

@@ -43,6 +43,10 @@ describe('the table of commands', () => {
           (word) => `agent ${word}`
         ),
         ...['list', 'inspect', 'call'].map((word) => `tool ${word}`),
+        ...['show', 'explain', 'check', 'validate', 'apply', 'add', 'reload', 'lock'].map(
+          (word) => `policy ${word}`
+        ),
+        ...['list', 'show', 'approve', 'deny'].map((word) => `approvals ${word}`),
         ...['set', 'list', 'remove'].map((word) => `secrets ${word}`),
         ...['put', 'get', 'pin', 'list', 'gc'].map((word) => `blob ${word}`),
         ...[

@@ -33,6 +33,11 @@ const BODIES: Readonly<Record<string, unknown>> = {
   '/api/v1/blobs/collect': { bytesMax: null },
   '/api/v1/tasks': { command: ['true'] },
   '/api/v1/agents': { runtime: 'custom', name: 'ticker' },
+  '/api/v1/policy/check': { principal: 'agent:a', action: 'exec', argv: ['ls'] },
+  '/api/v1/policy/validate': { text: '' },
+  '/api/v1/policy/apply': { text: '' },
+  '/api/v1/policy/add': { text: '' },
+  '/api/v1/approvals/{id}': { approve: false },
   '/api/v1/secrets/{name}': { base64: 'czNjcmV0LXZhbHVl' },
   '/api/v1/tools/{name}/call': { input: { text: 'x' } }
 }

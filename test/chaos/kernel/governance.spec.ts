@@ -1,0 +1,225 @@
+// Goal: the gate holds at the running kernel. Two nodes, real policies, and whoever tries to get around them:
+// by swapping what was approved (attack class 11), by saying yes for themselves (5), by editing or replaying
+// policies (8, 9), by breaking them.
+
+import assert from 'node:assert/strict'
+import type { ChildProcess } from 'node:child_process'
+import { chmod, cp, mkdir, readFile, rm, symlink, unlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Approval, PolicyView } from '../../../node/api/index.ts'
+import { Lab, resultOf, until } from './lab.ts'
+import type { CommandResult } from './lab.ts'
+
+const ASK_PUBLISH =
+  '@id("mine.publish") @ask("this publishes") forbid (principal, action == Weft::Action::"task.submit", resource)' +
+  ' when { context.arguments.contains("publish") };'
+
+describe('chaos: governance', function () {
+  this.timeout(120_000)
+  let lab: Lab
+
+  before(async () => {
+    lab = await Lab.open()
+    await lab.pair()
+    await done('laptop', 'policy', 'add', ASK_PUBLISH)
+  })
+  after(() => lab.close())
+
+  async function done(name: string, ...args: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await lab.weaver(name, ...args)
+    assert.equal(code, 0, `weaver ${args.join(' ')}: ${stderr}${stdout}`)
+    return stdout
+  }
+
+  async function denied(name: string, ...args: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await lab.weaver(name, ...args)
+    assert.notEqual(code, 0, `weaver ${args.join(' ')} was not refused: ${stdout}`)
+    return stderr
+  }
+
+  async function pending(name: string): Promise<Approval> {
+    let found: Approval | undefined
+    await until(async () => {
+      const rows: Approval[] = JSON.parse(await done(name, 'approvals', 'list', '--json'))
+      found = rows.find(({ state }) => state === 'pending')
+      return found !== undefined
+    })
+    assert.ok(found !== undefined)
+    return found
+  }
+
+  async function policyOf(name: string): Promise<PolicyView> {
+    const view: PolicyView = JSON.parse(await done(name, 'policy', 'show', '--json'))
+    return view
+  }
+
+  /** Starts a run that waits for an approval. */
+  function waiting(
+    name: string,
+    ...command: readonly string[]
+  ): [ChildProcess, Promise<CommandResult>] {
+    const child = lab.spawn(name, ['run', '--', ...command])
+    return [child, resultOf(child)]
+  }
+
+  it('what asks waits, says how to approve it, keeps its input, and runs once it is approved', async () => {
+    const [child, ended] = waiting('laptop', 'sh', '-c', 'cat; echo done', 'publish')
+    child.stdin?.end('the input\n')
+    const { id, hash } = await pending('laptop')
+    assert.match(
+      await done('laptop', 'approvals', 'show', id),
+      /argv +\["sh","-c","cat; echo done","publish"\]/
+    )
+    const wrong = 'ab'.repeat(32)
+    assert.match(
+      await denied('laptop', 'approvals', 'approve', id, '--hash', wrong),
+      /something else/
+    )
+    await done('laptop', 'approvals', 'approve', id, '--hash', hash)
+    const { code, stdout, stderr } = await ended
+    assert.deepEqual({ code, stdout }, { code: 0, stdout: 'the input\ndone\n' })
+    assert.match(stderr, new RegExp(`waiting for approval ${id}: weaver approvals approve ${id}`))
+    // Replayed: it is used.
+    assert.match(await denied('laptop', 'approvals', 'approve', id), /is used/)
+    const [again, left] = waiting('laptop', 'sh', '-c', 'cat; echo done', 'publish')
+    const next = await pending('laptop')
+    assert.notEqual(next.id, id)
+    again.kill('SIGINT')
+    assert.equal((await left).code, 125)
+    const after: Approval = JSON.parse(await done('laptop', 'approvals', 'show', next.id, '--json'))
+    assert.equal(after.state, 'denied', 'whoever asked has taken it back')
+  })
+
+  it('approve, then swap the script, the symlink, or the program: nothing of it runs (11)', async () => {
+    const folder = join(lab.folder, 'swap')
+    await mkdir(folder)
+    const [script, other, link, ran] = ['a.sh', 'b.sh', 'link.sh', 'ran'].map((name) =>
+      join(folder, name)
+    )
+    assert.ok(
+      script !== undefined && other !== undefined && link !== undefined && ran !== undefined
+    )
+    await writeFile(script, '#!/bin/sh\necho good\n', { mode: 0o755 })
+    await writeFile(other, `#!/bin/sh\ntouch ${ran}\n`, { mode: 0o755 })
+    await symlink(script, link)
+    const swaps: readonly (readonly [string[], () => Promise<void>])[] = [
+      [['sh', script, 'publish'], () => cp(other, script)],
+      [
+        [link, 'publish'],
+        async () => {
+          await unlink(link)
+          await symlink(other, link)
+        }
+      ],
+      [[script, 'publish'], () => writeFile(script, `#!/bin/sh\ntouch ${ran} # again\n`)]
+    ]
+    for (const [command, swap] of swaps) {
+      const [child, ended] = waiting('laptop', ...command)
+      const { id } = await pending('laptop')
+      await swap()
+      await done('laptop', 'approvals', 'approve', id)
+      // It is another question now: the old answer is not taken for it.
+      const next = await pending('laptop')
+      assert.notEqual(next.id, id)
+      await done('laptop', 'approvals', 'deny', next.id)
+      assert.equal((await ended).code, 125)
+      assert.equal(child.exitCode, 125)
+      await assert.rejects(readFile(ran), { code: 'ENOENT' })
+    }
+  })
+
+  it('a restart denies what waits, and the number is not used again', async () => {
+    const [, ended] = waiting('laptop', 'echo', 'publish', 'restart')
+    const { id } = await pending('laptop')
+    await done('laptop', 'kernel', 'restart')
+    assert.equal((await ended).code, 125)
+    assert.match(await denied('laptop', 'approvals', 'approve', id), /find approval/)
+    const log = await done('laptop', 'chain', 'log', '-n', '200', '--kind', 'approval.decided')
+    assert.match(log, new RegExp(`approval:${id}.*the kernel was restarted`))
+    const [child, gone] = waiting('laptop', 'echo', 'publish', 'restart')
+    assert.notEqual((await pending('laptop')).id, id)
+    child.kill('SIGINT')
+    await gone
+  })
+
+  it('a policy of the mesh comes from an admin alone, reaches who was away, and never gets older (8, 9)', async () => {
+    const file = join(lab.folder, 'team.cedar')
+    const rule = (word: string): string =>
+      `@id("team.${word}") forbid (principal, action == Weft::Action::"task.submit", resource) when { context.line == "echo ${word}" };`
+    await writeFile(file, rule('one'))
+    assert.match(await denied('server', 'policy', 'apply', file), /no admin/)
+    await done('laptop', 'policy', 'apply', file)
+    await until(async () => (await policyOf('server')).mesh?.version === 1)
+    assert.match(await denied('server', 'run', '--', 'echo', 'one'), /team\.one/)
+    // What locks every admin out is not taken.
+    await writeFile(file, 'forbid (principal, action, resource);')
+    assert.match(await denied('laptop', 'policy', 'apply', file), /no admin could apply/)
+    await writeFile(file, 'forbid (principal, action, rsource);')
+    assert.match(await denied('laptop', 'policy', 'validate', file), /^$/)
+    assert.match(await denied('laptop', 'policy', 'apply', file), /Cannot use/)
+    // The server is away while the next one is applied, and comes back with the old one.
+    await done('server', 'kernel', 'stop')
+    await writeFile(file, rule('two'))
+    await done('laptop', 'policy', 'apply', file)
+    await lab.start('server', '--gpu', '1:24GB')
+    await until(async () => (await policyOf('server')).mesh?.version === 2)
+    assert.match(await denied('server', 'run', '--', 'echo', 'two'), /team\.two/)
+    await done('server', 'run', '--', 'echo', 'one')
+    assert.equal((await policyOf('laptop')).mesh?.version, 2, 'no older one came back')
+  })
+
+  it('who asks does not approve it: neither from its own node nor by a role that it has no more (5, 9)', async () => {
+    const ask =
+      '@id("mine.deploy") @ask("this deploys") forbid (principal is Weft::Node, action == Weft::Action::"task.accept", resource)' +
+      ' when { context.arguments.contains("deploy") };'
+    await done('laptop', 'policy', 'add', ask)
+    await done('laptop', 'mesh', 'role', 'server', 'admin')
+    const child = lab.spawn('server', ['run', '--on', 'laptop', '--', 'echo', 'deploy'])
+    const ended = resultOf(child)
+    const { id, principal } = await pending('laptop')
+    assert.match(principal, /^node:/)
+    assert.match(await denied('server', 'approvals', 'approve', id), /find approval/)
+    await done('laptop', 'mesh', 'role', 'server', 'member')
+    assert.match(await denied('server', 'approvals', 'approve', id), /find approval|may not/)
+    await done('laptop', 'approvals', 'approve', id)
+    const { code, stdout } = await ended
+    assert.deepEqual({ code, stdout }, { code: 0, stdout: 'deploy\n' })
+  })
+
+  it('policies that drift from their lock, err, or that others may write, allow nothing', async () => {
+    const solo = 'solo'
+    await lab.start(solo)
+    const folder = join(lab.homeOf(solo), 'policy')
+    await done(solo, 'policy', 'add', ASK_PUBLISH)
+    await done(solo, 'policy', 'lock')
+    const file = join(folder, 'local.cedar')
+    const good = await readFile(file, 'utf8')
+    const cases: readonly (readonly [string, () => Promise<void>, RegExp])[] = [
+      ['changed', () => writeFile(file, `${good}\n// more`), /lock-drifted/],
+      ['gone', () => rm(file), /lock-drifted/],
+      ['others may write it', () => chmod(file, 0o666), /policy\.unusable/],
+      [
+        'no policy, and the lock is gone with it',
+        async () => {
+          await rm(join(folder, 'weft.lock.json'))
+          await writeFile(file, 'permit (everybody);')
+        },
+        /policy\.unusable/
+      ]
+    ]
+    for (const [what, harm, rule] of cases) {
+      await writeFile(file, good, { mode: 0o600 })
+      await chmod(file, 0o600)
+      await done(solo, 'kernel', 'restart')
+      await done(solo, 'run', '--', 'true')
+      await harm()
+      await done(solo, 'run', '--', 'true') // What was taken stays in force...
+      await done(solo, 'kernel', 'restart') // ...until the start that would have to take it anew.
+      assert.match(await denied(solo, 'run', '--', 'true'), rule, what)
+      assert.match(await denied(solo, 'mesh', 'invite'), rule, what)
+    }
+    await writeFile(file, good)
+    await done(solo, 'policy', 'lock')
+    await done(solo, 'run', '--', 'true')
+  })
+})
