@@ -2,40 +2,20 @@
 // it the real ones, the simulator gives it virtual ones. Read `createKernel` from top to bottom for how
 // the rooms fit together, `start` and `stop` for the order in which they live and die.
 
-import { createAgents } from '../agents/index.ts'
-import type { Agents, PidSource, ProcessHost } from '../agents/index.ts'
 import { LaneTruncatedError, openChain, rotationEntry } from '../chain/index.ts'
 import type { Chain, EntryDraft, LaneDisk, RecordChecker } from '../chain/index.ts'
 import { WeaverError } from '../core/index.ts'
-import type { Clock, Entropy, KeyValueStore, Logger, NodeId, Prng, Signer } from '../core/index.ts'
-import type { Approvals, Capabilities, Gate } from '../governance/index.ts'
+import type { KeyValueStore, NodeId, Signer } from '../core/index.ts'
 import { Blobs, createMesh } from '../mesh/index.ts'
 import type { BlobDisk, Mesh, MeshLedger, Network, PulseSource } from '../mesh/index.ts'
 import type { Sandbox } from '../sandbox-wasm/index.ts'
-import {
-  createExecutor,
-  createOrigin,
-  EXECUTOR_SERVICE,
-  executionStore,
-  ORIGIN_SERVICE,
-  originStore,
-  remoteExecutors,
-  remoteOrigins,
-  routeExecutors,
-  routeOrigins,
-  serveExecutor,
-  serveOrigin
-} from '../scheduler/index.ts'
-import type { Executor, Origin } from '../scheduler/index.ts'
-import { agentGate } from './agent-gate.ts'
-import { withApprovals } from './approved-start.ts'
+import { EXECUTOR_SERVICE, ORIGIN_SERVICE, serveExecutor, serveOrigin } from '../scheduler/index.ts'
 import type { KernelEvent } from './api/index.ts'
 import { confirmOwnLane, repairOwnLane, startedMark } from './chain-repair.ts'
 import { ChainSync } from './chain-sync.ts'
 import { Feed } from './feed.ts'
 import { exchangePolicies, govern } from './govern.ts'
 import type { GovernedDeps } from './govern.ts'
-import { ioFrames } from './io-frames.ts'
 import { nodeLedger } from './ledger.ts'
 import type { NodeLedger } from './ledger.ts'
 import {
@@ -59,21 +39,16 @@ import { outputService } from './remote/output.ts'
 import type { OutputStore } from './remote/output.ts'
 import { toolCaller, toolsService } from './remote/tools.ts'
 import type { KernelOptions, Rooms } from './rooms.ts'
-import { secretsService, withSecrets } from './secret-grants.ts'
-import type { Secrets } from './secrets.ts'
+import { secretsService } from './secret-grants.ts'
 import type { StreamMeter } from './stream-garbage.ts'
-import { checkingAuthority, memberCapabilities, withAuthority } from './task-authority.ts'
+import { checkingAuthority } from './task-authority.ts'
 import { Witness } from './witness.ts'
+import { createWork } from './work.ts'
+import type { WorkDeps, WorkParts } from './work.ts'
 import { approvalsServer } from './services/approvals.ts'
 import { authorizeJoin } from './services/mesh.ts'
 
-export interface KernelDeps extends GovernedDeps {
-  readonly clock: Clock
-  readonly prng: Prng
-  readonly entropy: Entropy
-  readonly log: Logger
-  readonly signer: Signer
-  readonly store: KeyValueStore
+export interface KernelDeps extends GovernedDeps, WorkDeps {
   readonly laneDisk: LaneDisk
   readonly blobDisk: BlobDisk
   /** A simulation that must run twice the same way: see ChainOptions. */
@@ -81,15 +56,10 @@ export interface KernelDeps extends GovernedDeps {
   /** Checks chain records on other cores; absent, they are checked on the spot. */
   readonly checker?: RecordChecker
   readonly network: Network
-  readonly pids: PidSource
-  readonly agentProcesses: ProcessHost
-  /** Gives each task a fresh folder where its spec names none. */
-  readonly taskProcesses: ProcessHost
   readonly outputs: OutputStore
   readonly sandbox: Sandbox
   /** Why this machine cannot contain a process, and what to do. */
   readonly missingContainment: () => WeaverError
-  readonly secrets: Secrets
   /** Told of the bytes of streams that pass through this kernel. */
   readonly streamMeter: StreamMeter
   /** Makes, or finds, the key that is to take the place of `signer`. Durable once it returns. */
@@ -160,35 +130,24 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
   const directory = nodeDirectory(mesh, pulses, (node) => witness.isQuarantined(node))
   const table = nodeTable(mesh, pulses)
   const recorder = new Recorder({ self, name, table, ledger, events, clock, log, redacted })
-  const capabilities = memberCapabilities(deps, (node) => mesh.isMember(node))
-  const parties = { options, mesh, gate, capabilities, ledger, directory, approvals }
-  const { origin, executor } = createScheduler(deps, parties)
+  const parties = { options, mesh, gate, ledger, directory, approvals, recorder }
+  const { origin, executor, agents, capabilities } = createWork(deps, parties)
   pulses.setOwn(() => ({
     ...deps.machineLoad(),
     executor: executor.load(),
     samples: deps.samples()
   }))
-  const agents = nodeAgents(deps, { mesh, gate, recorder })
   const callTool = toolCaller({ sandbox, gate, ledger })
   const blobs = nodeBlobs(deps, { options, mesh, gate })
 
   const parts = { self, options, clock, log, startedAt: clock.now(), streamMeter, prepareKey }
   const policyExchange = exchangePolicies(governed, { mesh, clock, log, gate, ledger })
   const ports = { network, outputs, kept }
-  const records = {
-    chain,
-    ledger,
-    events,
-    recorder,
-    sync,
-    witness,
-    policyExchange,
-    ...governed,
-    capabilities
-  }
+  const records = { chain, ledger, events, recorder, sync, witness, policyExchange, ...governed }
   const meshed = { mesh, directory, pulses, table, remoteAgents: remoteAgents(rpc) }
   const confined = { sandbox, missingContainment: deps.missingContainment }
-  const work = { origin, executor, agents, callTool, secrets: deps.secrets, blobs, ...confined }
+  const started = { origin, executor, agents, capabilities, callTool }
+  const work = { ...started, secrets: deps.secrets, blobs, ...confined }
   const rooms: Rooms = { ...parts, ...ports, ...records, ...meshed, ...work }
   serveMembers(rooms)
   connectRooms(rooms)
@@ -204,25 +163,6 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
       return stopping
     }
   }
-}
-
-function nodeAgents(
-  deps: KernelDeps,
-  {
-    mesh,
-    gate,
-    recorder
-  }: { readonly mesh: Mesh; readonly gate: Gate; readonly recorder: Recorder }
-): Agents {
-  return createAgents({
-    processes: secretGrants(deps, mesh, deps.agentProcesses),
-    pids: deps.pids,
-    gate: agentGate(gate),
-    clock: deps.clock,
-    prng: deps.prng,
-    log: deps.log.child({ room: 'agents' }),
-    onEvent: (event) => recorder.agent(event)
-  })
 }
 
 /** @throws LaneTruncatedError when the own lane has gone though this home has written one */
@@ -358,21 +298,10 @@ function connectRooms(rooms: Rooms): void {
   })
 }
 
-/** What the scheduler is built on, beside the ports. */
-interface SchedulerParts {
-  readonly approvals: Approvals
-  readonly options: KernelOptions
-  readonly mesh: Mesh
-  readonly gate: Gate
-  readonly capabilities: Capabilities
-  readonly ledger: NodeLedger
-  readonly directory: Directory
-}
-
 /** Blobs that members get are decided and recorded once for each fetch. */
 function nodeBlobs(
   deps: KernelDeps,
-  { options, mesh, gate }: Pick<SchedulerParts, 'options' | 'mesh' | 'gate'>
+  { options, mesh, gate }: Pick<WorkParts, 'options' | 'mesh' | 'gate'>
 ): Blobs {
   return new Blobs(
     {
@@ -392,51 +321,6 @@ function nodeBlobs(
     },
     options.blobBudgetBytes === undefined ? {} : { budgetBytes: options.blobBudgetBytes }
   )
-}
-
-function secretGrants(deps: KernelDeps, mesh: Mesh, processes: ProcessHost): ProcessHost {
-  const { secrets, signer } = deps
-  return withSecrets({ self: signer.nodeId, processes, secrets, rpc: mesh.rpc })
-}
-
-/** Origin and executor know each other: on this node directly, on others by RPC. */
-function createScheduler(
-  deps: KernelDeps,
-  { options, mesh, gate, capabilities, ledger, directory, approvals }: SchedulerParts
-): { readonly origin: Origin; readonly executor: Executor } {
-  const { clock, entropy, pids, signer, store } = deps
-  const self = signer.nodeId
-  const log = deps.log.child({ room: 'scheduler' })
-  const wire = { rpc: mesh.rpc, peers: directory }
-  const shared = { ledger, gate, peers: directory, clock, log }
-  const executor: Executor = createExecutor(
-    {
-      ...shared,
-      store: executionStore({ store, log }),
-      processes: withApprovals(secretGrants(deps, mesh, deps.taskProcesses), (resource) =>
-        approvals.confirm(resource)
-      ),
-      pids,
-      origins: routeOrigins({ self, local: () => origin, remote: remoteOrigins(wire) })
-    },
-    { self, name: options.name, gpus: options.resources.gpus }
-  )
-  const origin: Origin = createOrigin(
-    {
-      ...shared,
-      store: originStore({ store, log }),
-      executors: routeExecutors({
-        self,
-        local: () => executor,
-        remote: withAuthority(remoteExecutors(wire), capabilities),
-        log
-      }),
-      ioFrames,
-      entropy
-    },
-    { self }
-  )
-  return { origin, executor }
 }
 
 function meshLedger(ledger: NodeLedger, self: NodeId): MeshLedger {

@@ -1,0 +1,116 @@
+// What starts processes: the two sides of the scheduler and the agents, with the secrets and the approvals
+// that a process may need.
+
+import { createAgents } from '../agents/index.ts'
+import type { Agents, PidSource, ProcessHost } from '../agents/index.ts'
+import type { Clock, Entropy, KeyValueStore, Logger, Prng, Signer } from '../core/index.ts'
+import type { Approvals, Capabilities, Gate } from '../governance/index.ts'
+import type { Mesh } from '../mesh/index.ts'
+import {
+  createExecutor,
+  createOrigin,
+  executionStore,
+  originStore,
+  remoteExecutors,
+  remoteOrigins,
+  routeExecutors,
+  routeOrigins
+} from '../scheduler/index.ts'
+import type { Executor, Origin } from '../scheduler/index.ts'
+import { agentGate } from './agent-gate.ts'
+import { withApprovals } from './approved-start.ts'
+import { ioFrames } from './io-frames.ts'
+import type { NodeLedger } from './ledger.ts'
+import type { Directory } from './peer-directory.ts'
+import type { Recorder } from './recorder.ts'
+import type { KernelOptions } from './rooms.ts'
+import { withSecrets } from './secret-grants.ts'
+import type { Secrets } from './secrets.ts'
+import { memberCapabilities, withAuthority } from './task-authority.ts'
+
+export interface WorkDeps {
+  readonly clock: Clock
+  readonly prng: Prng
+  readonly entropy: Entropy
+  readonly log: Logger
+  readonly signer: Signer
+  readonly store: KeyValueStore
+  readonly pids: PidSource
+  readonly agentProcesses: ProcessHost
+  /** Gives each task a fresh folder where its spec names none. */
+  readonly taskProcesses: ProcessHost
+  readonly secrets: Secrets
+}
+
+/** What they are built on, beside the ports. */
+export interface WorkParts {
+  readonly options: KernelOptions
+  readonly mesh: Mesh
+  readonly gate: Gate
+  readonly approvals: Approvals
+  readonly ledger: NodeLedger
+  readonly directory: Directory
+  readonly recorder: Recorder
+}
+
+interface Work {
+  readonly origin: Origin
+  readonly executor: Executor
+  readonly agents: Agents
+  readonly capabilities: Capabilities
+}
+
+/** Origin and executor know each other: on this node directly, on others by RPC. */
+export function createWork(deps: WorkDeps, parts: WorkParts): Work {
+  const { clock, entropy, pids, signer, store } = deps
+  const { options, mesh, gate, approvals, ledger, directory } = parts
+  const self = signer.nodeId
+  const log = deps.log.child({ room: 'scheduler' })
+  const wire = { rpc: mesh.rpc, peers: directory }
+  const shared = { ledger, gate, peers: directory, clock, log }
+  const capabilities = memberCapabilities(deps, (node) => mesh.isMember(node))
+  const processes = withSecretsOf(deps, mesh, deps.taskProcesses)
+  const executor: Executor = createExecutor(
+    {
+      ...shared,
+      store: executionStore({ store, log }),
+      processes: withApprovals(processes, (resource) => approvals.confirm(resource)),
+      pids,
+      origins: routeOrigins({ self, local: () => origin, remote: remoteOrigins(wire) })
+    },
+    { self, name: options.name, gpus: options.resources.gpus }
+  )
+  const origin: Origin = createOrigin(
+    {
+      ...shared,
+      store: originStore({ store, log }),
+      executors: routeExecutors({
+        self,
+        local: () => executor,
+        remote: withAuthority(remoteExecutors(wire), capabilities),
+        log
+      }),
+      ioFrames,
+      entropy
+    },
+    { self }
+  )
+  return { origin, executor, agents: nodeAgents(deps, parts), capabilities }
+}
+
+function nodeAgents(deps: WorkDeps, { mesh, gate, recorder }: WorkParts): Agents {
+  return createAgents({
+    processes: withSecretsOf(deps, mesh, deps.agentProcesses),
+    pids: deps.pids,
+    gate: agentGate(gate),
+    clock: deps.clock,
+    prng: deps.prng,
+    log: deps.log.child({ room: 'agents' }),
+    onEvent: (event) => recorder.agent(event)
+  })
+}
+
+function withSecretsOf(deps: WorkDeps, mesh: Mesh, processes: ProcessHost): ProcessHost {
+  const { secrets, signer } = deps
+  return withSecrets({ self: signer.nodeId, processes, secrets, rpc: mesh.rpc })
+}
