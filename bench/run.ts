@@ -9,6 +9,7 @@ import { benches as kernel } from './kernel.ts'
 import { benches as meshBlobs } from './mesh-blobs.ts'
 import { benches as meshRpc } from './mesh-rpc.ts'
 import { benches as membership } from './mesh-membership.ts'
+import { benches as policy } from './policy.ts'
 import { printToStdout as print } from './stats.ts'
 import type { Bench } from './stats.ts'
 
@@ -19,7 +20,8 @@ const all: readonly Bench[] = [
   ...kernel,
   ...meshRpc,
   ...meshBlobs,
-  ...membership
+  ...membership,
+  ...policy
 ]
 const wanted = process.argv.slice(2)
 const chosen = all.filter(

@@ -33,6 +33,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   '/api/v1/blobs/collect': { bytesMax: null },
   '/api/v1/tasks': { command: ['true'] },
   '/api/v1/agents': { runtime: 'custom', name: 'ticker' },
+  '/api/v1/chain/keep': { lanes: null },
   '/api/v1/policy/check': { principal: 'agent:a', action: 'exec', argv: ['ls'] },
   '/api/v1/policy/validate': { text: '' },
   '/api/v1/policy/apply': { text: '' },
