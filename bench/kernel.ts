@@ -20,6 +20,10 @@ import type { Bench, Contender, Print } from './stats.ts'
 
 const weaver = fileURLToPath(new URL('../bin/weaver.js', import.meta.url))
 const TICKS_PER_SECOND = 100
+/** Tasks whose leftovers the memory bench looks for. */
+const MEMORY_TASKS = 2000
+/** Longer than the kernel takes to find that it rests. */
+const REST_MS = 15_000
 const IDLE_MS = 20_000
 
 export const benches: readonly Bench[] = [
@@ -42,6 +46,12 @@ export const benches: readonly Bench[] = [
     notMeasured:
       'more members, agents or rows than none; growth over hours; the guardian is printed apart',
     run: benchIdle
+  },
+  {
+    name: 'kernel-memory',
+    title: `memory of two kernels after ${MEMORY_TASKS} tasks, when they rest again, against an idle Node`,
+    notMeasured: 'large streams (a chaos test has those); agents; days',
+    run: benchMemory
   },
   {
     name: 'kernel-delegation',
@@ -206,6 +216,44 @@ async function cpuTicks(pid: number): Promise<number> {
   const line = await readFile(`/proc/${pid}/stat`, 'utf8')
   const fields = line.slice(line.lastIndexOf(')') + 2).split(' ')
   return Number(fields[11]) + Number(fields[12])
+}
+
+/** Memory after work: what 2,000 tasks leave behind, and what of it the kernel gives back when it rests. */
+async function benchMemory(print: Print): Promise<void> {
+  await withLab(async (lab) => {
+    const [laptop] = await lab.pair()
+    const pids = [await lab.pidOf('laptop'), await lab.pidOf('server')]
+    const bare = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' })
+    try {
+      const resident = async (): Promise<readonly number[]> =>
+        await Promise.all([...pids, bare.pid ?? 0].map(residentBytes))
+      await delay(REST_MS)
+      const before = await resident()
+      const delegation = delegating(laptop.client)
+      await delegation.connected()
+      let left = MEMORY_TASKS
+      const worker = async (): Promise<void> => {
+        while (left-- > 0) await delegation.once()
+      }
+      await Promise.all(Array.from({ length: 32 }, worker))
+      const busy = await resident()
+      await delegation.close()
+      await delay(REST_MS)
+      const after = await resident()
+      const names = ['origin', 'executor', 'node that waits for a timer']
+      for (const [index, name] of names.entries()) {
+        const [first, most, last] = [before, busy, after].map((all) => all[index] ?? Number.NaN)
+        print(
+          `  ${name}: ${mebibytes(first ?? 0)} at rest, ${mebibytes(most ?? 0)} after ${MEMORY_TASKS} ` +
+            `tasks, ${mebibytes(last ?? 0)} when it has rested`
+        )
+      }
+      const most = Math.max(after[0] ?? 0, after[1] ?? 0)
+      print(goalLine('most resident, rested', mebibytes(most), '<= 160 MB', most <= 160_000_000))
+    } finally {
+      bare.kill('SIGKILL')
+    }
+  })
 }
 
 async function benchDelegation(print: Print): Promise<void> {

@@ -37,6 +37,7 @@ import type { Kernel, KernelDeps } from './kernel.ts'
 import { kernelService } from './kernel-service.ts'
 import { LOG_LINES_KEPT_MAX, STOP_GRACE_MS } from './limits.ts'
 import { rememberPorts, withRememberedPorts } from './listen-ports.ts'
+import { collectWhenIdle, ownCpuMs, thoroughCollector } from './idle-garbage.ts'
 import { LogFile } from './log-file.ts'
 import { logStream, parseLogLine } from './log-stream.ts'
 import { lookAtMachine } from './machine-look.ts'
@@ -124,6 +125,7 @@ export async function openNode(options: NodeOptions): Promise<RunningNode> {
       repair: options.repair,
       signal: options.signal
     }
+    tidyWhenIdle(parts)
     const { kernel, reaped } = await openKernel(parts)
     const stopAsked = Promise.withResolvers<string>()
     const service = kernelService(kernel.rooms, {
@@ -353,6 +355,17 @@ function policyPorts({ home, log }: Parts, signer: Signer): GovernedDeps {
       new PolicyKeeper({ ...deps, facts, meshId }, { folder: paths.policy }),
     look: (argv, looked) => lookAtMachine(argv, looked, process.env['PATH'] ?? PATH_FALLBACK)
   }
+}
+
+function tidyWhenIdle({ log, opened }: Parts): void {
+  const stopping = new AbortController()
+  const collect = thoroughCollector()
+  const deps = { clock: systemClock, log, cpuMs: ownCpuMs, collect }
+  const tidying = collectWhenIdle(deps, stopping.signal)
+  opened.add(async () => {
+    stopping.abort()
+    await tidying
+  })
 }
 
 function processHost(

@@ -29,6 +29,11 @@ export const SAMPLES_PER_PULSE_MAX = 256
 /** Between two pulses that tell of a changed load: many tasks that begin and end at once share one. */
 export const LOAD_PULSE_INTERVAL_MS: Millis = millis(20)
 
+/** How often the kernel looks whether it rests, and may collect its garbage. */
+export const IDLE_LOOK_MS: Millis = millis(5000)
+/** It rests below this share of a core: five times what a kernel among five uses at rest. */
+export const IDLE_SHARE_MAX = 0.05
+
 /** Measurements of the machine's load in quicker succession share one: the counters are read from text files. */
 export const LOAD_MEASURE_INTERVAL_MS: Millis = millis(250)
 

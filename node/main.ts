@@ -9,6 +9,7 @@ import { Socket } from 'node:net'
 import process from 'node:process'
 import { WeaverError } from '../core/index.ts'
 import { closeInherited } from './inherited-files.ts'
+import { OWN_VARIABLES } from './api/own-variables.ts'
 
 const READY_FD = 3
 const LIFELINE_FD = 4
@@ -19,6 +20,7 @@ enableCompileCache()
 
 async function main(): Promise<void> {
   closeInherited(LIFELINE_FD)
+  forgetOwnVariables(process.env)
   const stop = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort(signal))
   process.on('SIGHUP', () => undefined) // The terminal of whoever started it may go; the kernel stays.
@@ -38,6 +40,12 @@ async function main(): Promise<void> {
     say({ error: errorBody(error) })
     process.exitCode = 1
   }
+}
+
+/** What whoever started us has set for this process alone, and not for its children. */
+function forgetOwnVariables(env: NodeJS.ProcessEnv): void {
+  for (const name of env[OWN_VARIABLES]?.split(' ') ?? []) Reflect.deleteProperty(env, name)
+  Reflect.deleteProperty(env, OWN_VARIABLES)
 }
 
 function watchLifeline(onEnd: () => void): void {

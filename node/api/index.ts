@@ -8,6 +8,7 @@ import type * as runClient from './run-client.ts'
 
 export { ApiError, NO_KERNEL } from './api-error.ts'
 export { ControlClient } from './client.ts'
+export { OWN_VARIABLES } from './own-variables.ts'
 export type { RequestOptions, StreamRequestOptions } from './client.ts'
 export type { StreamItem } from './event-stream.ts'
 export type * from './policy-types.ts'
