@@ -10,6 +10,8 @@ import { benches as meshBlobs } from './mesh-blobs.ts'
 import { benches as meshRpc } from './mesh-rpc.ts'
 import { benches as membership } from './mesh-membership.ts'
 import { benches as policy } from './policy.ts'
+import { benches as rows } from './mesh-rows.ts'
+import { benches as silence } from './mesh-silence.ts'
 import { printToStdout as print } from './stats.ts'
 import type { Bench } from './stats.ts'
 
@@ -21,7 +23,9 @@ const all: readonly Bench[] = [
   ...meshRpc,
   ...meshBlobs,
   ...membership,
-  ...policy
+  ...policy,
+  ...silence,
+  ...rows
 ]
 const wanted = process.argv.slice(2)
 const chosen = all.filter(
