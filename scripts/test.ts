@@ -29,6 +29,7 @@ const SHARDS: readonly Shard[] = [
   { name: 'fast', script: 'test:fast', kind: 'tests', minutesMax: 10 },
   { name: 'chaos', script: 'test:chaos', kind: 'tests', minutesMax: 20 },
   { name: 'netns', script: 'test:netns', kind: 'tests', minutesMax: 15 },
+  { name: 'soak', script: 'test:soak', kind: 'tests', minutesMax: 10 },
   { name: 'docs', script: 'test:docs', kind: 'tests', minutesMax: 15 },
   { name: 'pack', script: 'test:pack', kind: 'tests', minutesMax: 10 }
 ]

@@ -140,7 +140,8 @@ export class SwimLoop {
     if (this.#timer !== null && this.#timer.at <= at) return // It comes early enough, and looks again.
     this.#timer?.end.abort()
     const end = new AbortController()
-    this.#timer = { at, end }
+    const timer = { at, end }
+    this.#timer = timer
     const signal = AbortSignal.any([end.signal, tasks.signal])
     tasks.run('swim timer', async () => {
       try {
@@ -148,6 +149,8 @@ export class SwimLoop {
       } catch {
         return // An earlier one has been set, or we stop.
       }
+      // Its time had come when an earlier one was set, but it had not gone on yet: that one looks again.
+      if (this.#timer !== timer) return
       this.#timer = null
       const now = clock.now()
       this.#swim.lagged(Math.max(0, now - at))

@@ -57,6 +57,11 @@ export class VirtualClock implements Clock {
     return promise
   }
 
+  /** Appointments that are still to happen. */
+  pending(): number {
+    return this.#heap.filter(({ isCancelled }) => !isCancelled).length
+  }
+
   /** The instant of the next appointment, or null when nothing will ever happen again. */
   nextAt(): Millis | null {
     while (this.#heap[0]?.isCancelled === true) this.#pop()

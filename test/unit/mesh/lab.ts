@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { millis, signerFromSeed } from '../../../core/index.ts'
-import type { Cbor, NodeId, Signer } from '../../../core/index.ts'
+import type { Cbor, Clock, NodeId, Signer } from '../../../core/index.ts'
 import { createMesh } from '../../../mesh/index.ts'
 import type { Mesh } from '../../../mesh/index.ts'
 import { MemoryStore } from '../../doubles/memory-store.ts'
@@ -60,13 +60,12 @@ export class Lab {
   }
 
   /** Starts a kernel on a home; `at` is the address where it listens. */
-  async boot(home: Home, at: string = home.address): Promise<Kernel> {
+  async boot(home: Home, at: string = home.address, clock: Clock = this.clock): Promise<Kernel> {
     home.generation += 1
     this.#boots += 1
     const network = this.hub.network(home.signer.nodeId, at)
     const recorded: Recorded[] = []
     const heard: [NodeId, unknown][] = []
-    const { clock } = this
     const mesh = createMesh(
       {
         network,

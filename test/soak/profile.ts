@@ -1,0 +1,14 @@
+// How long the soak tests run: `npm run soak` for the whole life, `npm run test:soak` for a taste of it.
+
+import process from 'node:process'
+import { thoroughCollector } from '../../node/idle-garbage.ts'
+
+export const isLong: boolean = process.env['WEAVER_SOAK'] === 'long'
+
+const collect = thoroughCollector()
+
+/** Bytes that are really in use: V8's heap after a thorough collection. */
+export function heapInUse(): number {
+  collect()
+  return process.memoryUsage().heapUsed
+}
