@@ -137,7 +137,17 @@ export function runStatement(statement: Statement, shell: Shell, input: Flow): F
   const own = statement.isBackground ? subshell(shell) : shell
   const printed = command === null ? SILENT : runCommand(command, own, given)
   rememberOutput(statement, shell, printed)
-  return isCaptured ? { text: '', from: printed.from } : printed
+  if (isCaptured) return { text: '', from: printed.from }
+  // A file that cannot be opened keeps the command from running, and from printing.
+  const mayNotRun = statement.redirects.some((redirect) => opensFile(redirect, shell))
+  return mayNotRun ? { text: null, from: printed.from } : printed
+}
+
+function opensFile({ document, operator, target }: Redirect, shell: Shell): boolean {
+  if (document !== null || operator === '<<<') return false
+  const { text, isExact } = expandText(target, scopeOf(shell))
+  const isCopy = operator.endsWith('&') && /^(\d+|-)-?$/.test(text)
+  return !isCopy && !(isExact && isSink(text))
 }
 
 /** `curl ... > x`: x is what came from there. */

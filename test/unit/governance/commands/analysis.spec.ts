@@ -92,6 +92,13 @@ describe('analyseCommand()', () => {
     assert.equal(analyse('sh', '-c', 'echo a; b "c"').isAnalysable, true)
   })
 
+  it('does not count on the output of a command that a missing file may keep from running', () => {
+    assert.equal(bash('a $(printf <nowhere %s b)').isAnalysable, false)
+    assert.equal(bash('a $(printf %s b 2>/dev/null)').isAnalysable, true)
+    assert.equal(bash('a $(printf %s b 2>&1)').isAnalysable, true)
+    assert.equal(bash('wc -l <notes').isAnalysable, true)
+  })
+
   it('sees what stands behind a # that begins no comment', () => {
     assert.ok(bash('a "b"#; rm -rf /').risks.includes('destroys'))
     assert.deepEqual(bash('a b#c; d # rm -rf /').risks, [])
