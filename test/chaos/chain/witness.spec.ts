@@ -37,6 +37,7 @@ describe('chaos: witnesses', function () {
   it('proofs and exports of a running mesh are sound to a verifier that has only the file', async () => {
     await lab.weaver('laptop', 'run', '--gpu', '1', '--', 'true')
     await until(async () => (await lane('laptop', 'server'))?.checkpoint?.witnesses[0] === 'laptop')
+    await until(async () => (await lane('laptop', 'laptop'))?.checkpoint?.witnesses[0] === 'server')
     const { stdout } = await lab.weaver(
       'laptop',
       'chain',
