@@ -93,6 +93,10 @@ export class Agent {
     return this.#options.pid
   }
 
+  get requester(): string {
+    return this.#options.requester
+  }
+
   get name(): string {
     return this.#options.name
   }

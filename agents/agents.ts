@@ -63,6 +63,8 @@ export interface Agents {
   spawn(spec: AgentSpec): Promise<AgentView>
   /** By name, or by pid in digits. Resolves when the whole tree has ended. */
   stop(reference: string): Promise<AgentView>
+  /** Ends every agent of one that may have nothing done here any more. */
+  disown(requester: string): Promise<void>
   /** Ends what runs, forgets its failures, and starts anew, also an agent that has ended. */
   restart(reference: string): Promise<AgentView>
   find(reference: string): AgentView | null
@@ -120,6 +122,11 @@ class AgentTable implements Agents {
 
   async stop(reference: string): Promise<AgentView> {
     return await this.#agent(reference).stop()
+  }
+
+  async disown(requester: string): Promise<void> {
+    const disowned = this.#agents.filter((agent) => agent.requester === requester)
+    await Promise.all(disowned.map((agent) => agent.stop()))
   }
 
   async restart(reference: string): Promise<AgentView> {

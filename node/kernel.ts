@@ -295,6 +295,15 @@ function connectRooms(rooms: Rooms): void {
     else sync.forget(peer.nodeId)
     recorder.peer(peer)
     directory.changed()
+    if (!mesh.isMember(peer.nodeId)) disown(rooms, peer.nodeId)
+  })
+}
+
+/** What was begun for somebody who is no member any more ends with the membership. */
+function disown({ executor, agents, log }: Rooms, node: NodeId): void {
+  executor.disown(node)
+  agents.disown(`node:${node}`).catch((error: unknown) => {
+    log.error('Cannot end the agents of a node that is no member', { node, error: String(error) })
   })
 }
 

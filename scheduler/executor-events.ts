@@ -23,3 +23,8 @@ export type ExecutorEvent =
     } & TaskRun)
   /** Nothing of it runs any more. */
   | ({ readonly kind: 'ended'; readonly pid: Pid; readonly result: TaskResult } & TaskRun)
+
+/** What of a run others are told. */
+export function runOf({ taskId, epoch }: TaskRun): TaskRun {
+  return { taskId, epoch }
+}

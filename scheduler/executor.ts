@@ -18,7 +18,7 @@ import {
   startFailure,
   startedDrafts
 } from './executor-records.ts'
-import type { ExecutorEvent } from './executor-events.ts'
+import { runOf, type ExecutorEvent } from './executor-events.ts'
 import { ChildIo } from './executor-io.ts'
 import { newExecution, stepExecution } from './execution.ts'
 import type { Execution, ExecutionEffect, ExecutionEvent } from './execution.ts'
@@ -95,6 +95,8 @@ export interface Executor {
   /** @throws WeaverError `SCHEDULER_TASK_NOT_RUNNING` */
   signal(from: NodeId, run: TaskRun, name: string): void
   acknowledge(from: NodeId, run: TaskRun): void
+  /** Ends everything of an origin that may have nothing done here any more. */
+  disown(origin: NodeId): void
   load(): ExecutorLoad
   /** Called after every change of `load()`. */
   onLoadChange(listener: () => void): () => void
@@ -476,6 +478,10 @@ class ExecutorDriver implements Executor {
     if (run !== null) this.#end(run, 'cancelled')
   }
 
+  disown(origin: NodeId): void {
+    for (const run of this.#runs.values()) if (run.origin === origin) this.#end(run, 'cancelled')
+  }
+
   signal(from: NodeId, asked: TaskRun, name: string): void {
     const run = this.#find(from, asked)
     if (run === null || run.process === null || run.execution?.phase.kind !== 'running') {
@@ -529,11 +535,11 @@ class ExecutorDriver implements Executor {
   }
 
   async stop(): Promise<void> {
+    const runs = [...this.#runs.values()]
     if (!this.#stopping.signal.aborted) {
       this.#stopping.abort(new WeaverError('SCHEDULER_STOPPED', 'The kernel is stopping'))
-      for (const run of this.#runs.values()) this.#end(run, 'stopped')
+      for (const run of runs) this.#end(run, 'stopped')
     }
-    const runs = [...this.#runs.values()]
     await Promise.all(runs.map((run) => run.over.promise))
     await Promise.all(runs.map((run) => run.reporting)) // One last try each, bounded by its own limit.
     for (const run of this.#lateOutputs.values()) run.io?.detach('the kernel is stopping')
@@ -580,8 +586,4 @@ function newRun(
     reporting: Promise.resolve(),
     timer: new AbortController()
   }
-}
-
-function runOf({ taskId, epoch }: TaskRun): TaskRun {
-  return { taskId, epoch }
 }

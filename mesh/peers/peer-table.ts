@@ -66,17 +66,17 @@ export class PeerTable {
   }
 
   /**
-   * Takes the members as they are now, without this node itself. One that was evicted is gone at once;
-   * one that left by its own word is shown so for a while.
+   * Takes the members as they are now, without this node itself. One that was evicted is told of and gone
+   * at once; one that left by its own word is shown so for a while.
    */
   setMembers(members: readonly Member[], departed: ReadonlyMap<string, Departure>): void {
     const kept = new Set(members.map(({ nodeId }) => nodeId))
     for (const [id, entry] of this.#entries) {
       if (kept.has(id)) entry.goneAt = null
-      else if (departed.get(id)?.kind !== 'left') this.#entries.delete(id)
       else if (entry.goneAt === null) {
         entry.goneAt = this.#clock.now()
         this.changed(id)
+        if (departed.get(id)?.kind !== 'left') this.#entries.delete(id)
       }
     }
     for (const member of members) {

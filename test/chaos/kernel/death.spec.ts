@@ -2,9 +2,7 @@
 // Method: two real kernels, SIGKILL, and a look from outside: the command's output, /proc, the lanes.
 
 import assert from 'node:assert/strict'
-import { readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { isAlive, Lab, LOOPBACK, resultOf, until } from './lab.ts'
+import { isAlive, Lab, LOOPBACK, processesLike, resultOf, until } from './lab.ts'
 
 describe('chaos: kernels that are killed', function () {
   this.timeout(120_000)
@@ -21,28 +19,30 @@ describe('chaos: kernels that are killed', function () {
     assert.equal(code, 0, stdout)
   }
 
-  /** Starts a task on the server that writes the pid of its command, and waits for that. */
+  /** Starts a task on the server, and waits until its command runs. */
   async function longTask(): Promise<{
-    readonly childPid: number
+    readonly seconds: string
     readonly run: ReturnType<Lab['spawn']>
   }> {
-    const file = join(lab.folder, 'child.pid')
-    const script = `echo $$ > ${file}.new && mv ${file}.new ${file}; sleep 300`
-    const run = lab.spawn('laptop', ['run', '--gpu', '1', '--', 'sh', '-c', script])
+    const seconds = uniqueSeconds()
+    const run = lab.spawn('laptop', ['run', '--gpu', '1', '--', 'sleep', seconds])
     run.stdin?.end()
-    const pid = async (): Promise<number> => Number(await readFile(file, 'utf8').catch(() => '0'))
-    await until(async () => (await pid()) > 0)
-    return { childPid: await pid(), run }
+    await until(async () => (await processesLike(`sleep ${seconds}`)).length > 0)
+    return { seconds, run }
+  }
+
+  async function gone(seconds: string): Promise<void> {
+    await until(async () => (await processesLike(`sleep ${seconds}`)).length === 0)
   }
 
   it('the origin says that the executor is gone, and the task ends lost; nothing is orphaned', async () => {
-    const { childPid, run } = await longTask()
+    const { seconds, run } = await longTask()
     const result = resultOf(run)
     await lab.kill('server')
     const { code, stderr } = await result
     assert.equal(code, 125)
     assert.match(stderr, /server/)
-    await until(() => !isAlive(childPid))
+    await gone(seconds)
     const { stdout } = await lab.weaver('laptop', 'task', 'list', '--json')
     assert.match(stdout, /"state": ?"lost"/)
     await lab.start('server')
@@ -64,8 +64,8 @@ describe('chaos: kernels that are killed', function () {
   })
 
   it('a result that the origin did not live to see is handed over when it is back', async () => {
-    const file = join(lab.folder, 'go')
-    const script = `until [ -e ${file} ]; do sleep 0.05; done; exit 7`
+    const mark = uniqueSeconds()
+    const script = `trap 'exit 7' USR1; : ${mark}; while :; do sleep 0.05; done`
     const run = ['run', '--gpu', '1', '--detach', '--json', '--', 'sh', '-c', script]
     const { stdout } = await lab.weaver('laptop', ...run)
     const { taskId }: { taskId: string } = JSON.parse(stdout)
@@ -73,7 +73,9 @@ describe('chaos: kernels that are killed', function () {
       (await lab.weaver('laptop', 'task', 'show', taskId, '--json')).stdout
     await until(async () => /"state": ?"running"/.test(await shown()))
     await lab.kill('laptop')
-    await writeFile(file, '')
+    const [shell] = await processesLike(`sh -c ${script}`)
+    assert.ok(shell)
+    process.kill(shell.pid, 'SIGUSR1')
     await until(async () => {
       const { stdout: rows } = await lab.weaver('server', 'kernel', 'ps', '--json')
       return /"state": ?"exited"/.test(rows)
@@ -86,16 +88,37 @@ describe('chaos: kernels that are killed', function () {
   })
 
   it('children of a kernel die with it, also those that left its process group or its environment', async () => {
-    const file = join(lab.folder, 'pids')
     // One left its process group, one has no mark in its environment: neither gives the other's sign.
-    const left = `setsid sh -c 'echo $$ >> ${file}; sleep 300' &`
-    const bare = `env -i sleep 300 & echo $! >> ${file};`
-    const script = `${left} ${bare} echo $$ >> ${file}; sleep 300`
+    const [left, bare, own] = [uniqueSeconds(), uniqueSeconds(), uniqueSeconds()]
+    const script = `setsid sleep ${left} & env -i sleep ${bare} & sleep ${own}`
     await lab.weaver('laptop', 'run', '--detach', '--on', 'server', '--', 'sh', '-c', script)
-    const pids = async (): Promise<number[]> =>
-      (await readFile(file, 'utf8').catch(() => '')).trim().split('\n').filter(Boolean).map(Number)
-    await until(async () => (await pids()).length === 3)
+    for (const seconds of [left, bare, own]) {
+      await until(async () => (await processesLike(`sleep ${seconds}`)).length > 0)
+    }
     await lab.kill('server')
-    for (const pid of await pids()) await until(() => !isAlive(pid))
+    for (const seconds of [left, bare, own]) await gone(seconds)
+  })
+
+  it('what an evicted member has running here ends with its membership (attack 9)', async () => {
+    const [task, agent] = [uniqueSeconds(), uniqueSeconds()]
+    const run = lab.spawn('server', ['run', '--on', 'laptop', '--', 'sleep', task])
+    run.stdin?.end()
+    const spawn = ['agent', 'spawn', '--runtime', 'custom', '--name', 'guest', '--on', 'laptop']
+    await lab.weaver('server', ...spawn, '--', 'sleep', agent)
+    for (const seconds of [task, agent]) {
+      await until(async () => (await processesLike(`sleep ${seconds}`)).length > 0)
+    }
+    assert.equal((await lab.weaver('laptop', 'mesh', 'evict', 'server')).code, 0)
+    for (const seconds of [task, agent]) await gone(seconds)
+    await verified('laptop')
+    run.kill('SIGKILL')
   })
 })
+
+let lastSeconds = 0
+
+/** A time to sleep that no other process of this machine sleeps. */
+function uniqueSeconds(): string {
+  lastSeconds += 1
+  return `3${process.pid}.${lastSeconds}`
+}

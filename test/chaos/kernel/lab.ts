@@ -146,6 +146,19 @@ export async function resultOf(child: ChildProcess): Promise<CommandResult> {
   return { code: await promise, stdout, stderr }
 }
 
+/** Processes of this machine, contained ones too, whose command line begins with these words. */
+export async function processesLike(
+  words: string
+): Promise<readonly { readonly pid: number; readonly command: string }[]> {
+  const { stdout } = await resultOf(spawn('ps', ['-axww', '-o', 'pid=,state=,args=']))
+  return stdout.split('\n').flatMap((line) => {
+    const [, pid, state, command = ''] = /^\s*(\d+)\s+(\S+)\s+(.*)$/.exec(line) ?? []
+    return state?.startsWith('Z') === false && command.startsWith(words)
+      ? [{ pid: Number(pid), command }]
+      : []
+  })
+}
+
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)

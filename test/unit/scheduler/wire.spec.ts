@@ -67,6 +67,7 @@ class Loop {
     cancel: (...call) => void this.calls.push(['cancel', ...call]),
     signal: (...call) => void this.calls.push(['signal', ...call]),
     acknowledge: (...call) => void this.calls.push(['acknowledge', ...call]),
+    disown: (...call) => void this.calls.push(['disown', ...call]),
     load: () => ({ revision: 1, runningTasks: 0, tasksMax: 1, gpus: [] }),
     onLoadChange: () => () => {},
     onEvent: () => () => {},
