@@ -2,6 +2,7 @@
 
 import { availableParallelism, cpus, release } from 'node:os'
 import process from 'node:process'
+import { benches as capability } from './capability.ts'
 import { benches as chain } from './chain.ts'
 import { benches as chainProofs } from './chain-proofs.ts'
 import { benches as containment } from './containment.ts'
@@ -16,6 +17,7 @@ import { printToStdout as print } from './stats.ts'
 import type { Bench } from './stats.ts'
 
 const all: readonly Bench[] = [
+  ...capability,
   ...chain,
   ...chainProofs,
   ...containment,
