@@ -72,12 +72,15 @@ export class PeerTable {
   setMembers(members: readonly Member[], departed: ReadonlyMap<string, Departure>): void {
     const kept = new Set(members.map(({ nodeId }) => nodeId))
     for (const [id, entry] of this.#entries) {
-      if (kept.has(id)) entry.goneAt = null
-      else if (entry.goneAt === null) {
+      if (kept.has(id)) {
+        entry.goneAt = null
+        continue
+      }
+      if (entry.goneAt === null) {
         entry.goneAt = this.#clock.now()
         this.changed(id)
-        if (departed.get(id)?.kind !== 'left') this.#entries.delete(id)
       }
+      if (departed.get(id)?.kind !== 'left') this.#entries.delete(id)
     }
     for (const member of members) {
       const entry = this.#entries.get(member.nodeId)
