@@ -184,8 +184,8 @@ function setPositional(fields: readonly Field[], shell: Shell): Flow {
   const start = list.findIndex((text) => text === '--' || !/^[-+]/.test(text))
   if (start >= 0) {
     const values = list.slice(list[start] === '--' ? start + 1 : start)
-    // `-o name` takes a word of its own; rather unknown than wrong.
-    const isPlain = isKnown && !list.slice(0, start).some((text) => /^[-+]\w*o$/.test(text))
+    // `-o name` takes a word of its own, and one bad letter makes all of it void: rather unknown than wrong.
+    const isPlain = isKnown && list.slice(0, start).every((text) => /^[-+][eux]+$/.test(text))
     shell.positional = isPlain ? [shell.positional?.[0] ?? '', ...values] : null
   }
   if (list.some((text) => /^[-+]\w*[fnkpr]/.test(text))) {

@@ -99,6 +99,12 @@ describe('analyseCommand()', () => {
     assert.equal(bash('wc -l <notes').isAnalysable, true)
   })
 
+  it('does not count on the words of a set whose options may be void', () => {
+    assert.equal(bash('set -eu a b; "$1"').isAnalysable, true)
+    assert.equal(bash('set -bb- a b; "$1"').isAnalysable, false)
+    assert.equal(bash('set -o a b; "$1"').isAnalysable, false)
+  })
+
   it('sees what stands behind a # that begins no comment', () => {
     assert.ok(bash('a "b"#; rm -rf /').risks.includes('destroys'))
     assert.deepEqual(bash('a b#c; d # rm -rf /').risks, [])
