@@ -38,7 +38,7 @@ const EXIT_CODES: readonly (readonly [pattern: RegExp, exit: number])[] = [
   ],
   [/_TIMED_OUT$/, EXIT.timedOut],
   [
-    /^(?:CLI_USAGE|CHAIN_ENTRY_INVALID|(?:CORE|API|SCHEDULER)_INVALID_.*|.*_(?:LABEL|ARGUMENTS)_INVALID)$/,
+    /^(?:CLI_USAGE|CHAIN_ENTRY_INVALID|(?:CORE|API|SCHEDULER|GOVERNANCE)_INVALID_.*|NODE_UNKNOWN_PRINCIPAL|.*_(?:LABEL|ARGUMENTS)_INVALID)$/,
     EXIT.usage
   ]
 ]

@@ -60,9 +60,12 @@ export function parseSandbox(value: unknown): Sandbox {
 export function parseLimits(value: unknown): Limits {
   const { memoryBytes, cpus, pids } = recordOf(value, ['memoryBytes', 'cpus', 'pids'])
   return {
-    memoryBytes: bounded('memoryBytes', memoryBytes, [MEMORY_BYTES_MIN, Number.MAX_SAFE_INTEGER]),
-    cpus: bounded('cpus', cpus, [CPUS_MIN, CPUS_MAX], false),
-    pids: bounded('pids', pids, [1, PIDS_MAX])
+    memoryBytes: bounded('the limit of memory in bytes', memoryBytes, [
+      MEMORY_BYTES_MIN,
+      Number.MAX_SAFE_INTEGER
+    ]),
+    cpus: bounded('the limit of CPUs', cpus, [CPUS_MIN, CPUS_MAX], false),
+    pids: bounded('the limit of processes', pids, [1, PIDS_MAX])
   }
 }
 

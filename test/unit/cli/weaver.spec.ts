@@ -251,6 +251,14 @@ describe('weaver exit codes', () => {
     assert.equal(stderr, 'weaver: No; weaver policy show\n')
   })
 
+  for (const code of ['GOVERNANCE_INVALID_SECRET_NAME', 'NODE_UNKNOWN_PRINCIPAL']) {
+    it(`are 2 for what only the user can mend: ${code}`, async () => {
+      fixture.service.failure = new WeaverError(code, 'No')
+      const { code: exit } = await weaver(fixture.home, ['mesh', 'invite'])
+      assert.equal(exit, 2)
+    })
+  }
+
   it('are 5 when the time is up', async () => {
     fixture.service.taskStates = ['running']
     fixture.service.eventsFollow = true
