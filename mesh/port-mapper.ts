@@ -28,6 +28,7 @@ import {
   MAPPING_PORT_TRIES
 } from './discovery/limits.ts'
 import { pathKind } from './paths/path.ts'
+import { underEither } from './tasks.ts'
 
 export interface PortMapperDeps {
   readonly clock: Clock
@@ -109,8 +110,8 @@ export class PortMapper {
         this.#report = { ...NOT_MAPPED, problem: String(error) }
         log.debug('no ports opened by the router', { error: String(error) })
       }
-      const either = AbortSignal.any([signal, this.#poke.signal])
-      await clock.sleep(MAPPING_LOOK_MS, either).catch(() => undefined) // Stopped, or something is new.
+      const look = (either: AbortSignal): Promise<void> => clock.sleep(MAPPING_LOOK_MS, either)
+      await underEither(signal, this.#poke, look).catch(() => undefined) // Stopped, or something is new.
     }
   }
 
@@ -218,8 +219,9 @@ export class PortMapper {
         socket.send(searchRequest(target), 1900, '239.255.255.250', () => undefined)
       }
     })
-    const either = AbortSignal.any([signal, done.signal])
-    await this.#deps.clock.sleep(GATEWAY_SEARCH_MS, either).catch(() => undefined)
+    const { clock } = this.#deps
+    const search = (either: AbortSignal): Promise<void> => clock.sleep(GATEWAY_SEARCH_MS, either)
+    await underEither(signal, done, search).catch(() => undefined)
     socket.close()
     return [...found]
   }
@@ -232,14 +234,13 @@ export class PortMapper {
   ): Promise<HttpAnswer> {
     const late = new AbortController()
     const done = new AbortController()
-    const either = AbortSignal.any([signal, late.signal])
     const timer = this.#deps.clock.sleep(GATEWAY_TIMEOUT_MS, done.signal)
     timer.then(
       () => late.abort(),
       () => undefined // It has answered.
     )
     try {
-      return await exchange(url, soap, either)
+      return await underEither(signal, late, (either) => exchange(url, soap, either))
     } finally {
       done.abort()
     }

@@ -4,6 +4,7 @@
 import { millis } from '../../core/index.ts'
 import type { Clock, Logger, Millis, NodeId } from '../../core/index.ts'
 import type { NetworkPaths } from '../ports.ts'
+import { underEither } from '../tasks.ts'
 import type { Tasks } from '../tasks.ts'
 import {
   SEARCH_DELAY_MAX_MS,
@@ -65,14 +66,13 @@ export class PeerSearch {
     this.#underWay += 1
     tasks.run('search', async (signal) => {
       const late = new AbortController()
-      const either = AbortSignal.any([signal, late.signal])
       const done = new AbortController()
       clock.sleep(SEARCH_TIMEOUT_MS, done.signal).then(
         () => late.abort(),
         () => undefined // It has ended.
       )
       try {
-        const addresses = await paths.find(peer, either)
+        const addresses = await underEither(signal, late, (either) => paths.find(peer, either))
         if (addresses.length > 0) found(peer, addresses)
       } catch (error) {
         log.debug('a search came to nothing', { peer, error: String(error) })

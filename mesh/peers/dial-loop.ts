@@ -2,6 +2,7 @@
 
 import { millis } from '../../core/index.ts'
 import type { Clock, Logger, NodeId, Prng } from '../../core/index.ts'
+import { underEither } from '../tasks.ts'
 import type { Tasks } from '../tasks.ts'
 import { decideDials, INITIAL_DIALLER } from './dialler.ts'
 import type { DialEvent, DiallerState } from './dialler.ts'
@@ -49,10 +50,9 @@ export class DialLoop {
     if (wakeAt === null || tasks.signal.aborted) return
     const timer = new AbortController()
     this.#timer = timer
-    const signal = AbortSignal.any([timer.signal, tasks.signal])
-    tasks.run('dial timer', async () => {
+    tasks.run('dial timer', async (signal) => {
       try {
-        await clock.sleep(millis(wakeAt - now), signal)
+        await underEither(signal, timer, (either) => clock.sleep(millis(wakeAt - now), either))
       } catch {
         return // Another decision has set another timer, or we stop.
       }

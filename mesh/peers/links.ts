@@ -27,7 +27,7 @@ import { KNOCK_PROTOCOL } from '../membership/knock.ts'
 import type { ByteStream, Connection, DialTarget, Network } from '../ports.ts'
 import { RETIRE_LOOK_MS, RETIRE_MAX_MS } from '../paths/limits.ts'
 import { isBetterPath } from '../paths/path.ts'
-import { Serial, withDeadline } from '../tasks.ts'
+import { Serial, underEither, withDeadline } from '../tasks.ts'
 import type { Tasks } from '../tasks.ts'
 import { Link } from './link.ts'
 
@@ -297,10 +297,10 @@ export class Links {
   async #expectOpening(link: Link, isStranger: boolean, signal: AbortSignal): Promise<void> {
     const patience = isStranger ? JOIN_TIMEOUT_MS : millis(2 * HELLO_TIMEOUT_MS)
     const closed = new AbortController()
-    const either = AbortSignal.any([signal, closed.signal])
     const gone = link.connection.closed.then(() => closed.abort())
     try {
-      await this.#deps.clock.sleep(patience, either)
+      const { clock } = this.#deps
+      await underEither(signal, closed, (either) => clock.sleep(patience, either))
     } catch {
       return // It is gone, or we stop.
     }

@@ -10,6 +10,7 @@ import { RumourWire } from '../swim/rumour-wire.ts'
 import { Swim } from '../swim/swim.ts'
 import type { SwimMessage, SwimState } from '../swim/messages.ts'
 import type { SwimEffect } from '../swim/swim.ts'
+import { underEither } from '../tasks.ts'
 import type { Tasks } from '../tasks.ts'
 
 export const SWIM_METHOD = 'swim'
@@ -142,10 +143,10 @@ export class SwimLoop {
     const end = new AbortController()
     const timer = { at, end }
     this.#timer = timer
-    const signal = AbortSignal.any([end.signal, tasks.signal])
-    tasks.run('swim timer', async () => {
+    const delay = millis(Math.max(0, at - clock.now()))
+    tasks.run('swim timer', async (signal) => {
       try {
-        await clock.sleep(millis(Math.max(0, at - clock.now())), signal)
+        await underEither(signal, end, (either) => clock.sleep(delay, either))
       } catch {
         return // An earlier one has been set, or we stop.
       }

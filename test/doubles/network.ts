@@ -28,6 +28,11 @@ export class MemoryHub {
     return network
   }
 
+  moved(network: MemoryNetwork, from: string): void {
+    if (this.#machines.get(from) === network) this.#machines.delete(from)
+    this.#machines.set(network.address, network)
+  }
+
   at(address: string): MemoryNetwork | null {
     return this.#machines.get(address.replace(/\/p2p\/.*/, '')) ?? null
   }
@@ -67,7 +72,7 @@ export class MemoryHub {
 
 export class MemoryNetwork implements Network {
   readonly self: NodeId
-  readonly address: string
+  #address: string
   readonly #hub: MemoryHub
   readonly #protocols = new Set<string>()
   readonly #open = new Set<MemoryConnection>()
@@ -78,7 +83,18 @@ export class MemoryNetwork implements Network {
   constructor(hub: MemoryHub, self: NodeId, address: string) {
     this.#hub = hub
     this.self = self
-    this.address = address
+    this.#address = address
+  }
+
+  get address(): string {
+    return this.#address
+  }
+
+  /** The machine is somewhere else now. What is open stays, until it is cut. */
+  move(address: string): void {
+    const from = this.#address
+    this.#address = address
+    this.#hub.moved(this, from)
   }
 
   async start(acceptor: ConnectionAcceptor): Promise<void> {
