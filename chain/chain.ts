@@ -18,6 +18,9 @@ import { GroupCommit } from './group-commit.ts'
 import type { CrossLink } from './header.ts'
 import { HLC_ZERO, observe } from './hlc.ts'
 import type { Hlc } from './hlc.ts'
+import { freeLane, freePayloads } from './freeing.ts'
+import { lacksPayloads } from './keeping.ts'
+import type { Keeping } from './keeping.ts'
 import type { AcceptOutcome, Lane } from './lane.ts'
 import { Lanes } from './lanes.ts'
 import type { ChainDeps, ChainOptions } from './lanes.ts'
@@ -63,6 +66,8 @@ export interface LaneStatus {
   readonly heir: NodeId | null
   /** The newest that somebody cosigned, else the newest; null before the first. */
   readonly checkpoint: LaneCheckpoint | null
+  /** How much of the lane this node was told to keep. */
+  readonly keeping: Keeping
   /** By how much the last entry is ahead of this node's wall clock; 0 up to CLOCK_AHEAD_MAX_MS. */
   readonly clockAheadMs: number
 }
@@ -248,7 +253,8 @@ export class Chain {
         ...nothing,
         state: 'behind',
         heir: null,
-        checkpoint: null,
+        keeping: this.#lanes.keeping(lane),
+        checkpoint: this.proofs.latest(lane),
         clockAheadMs: 0
       })
     }
@@ -265,8 +271,9 @@ export class Chain {
       const isRedacted = redactor.isRedacted.bind(redactor)
       const chosen = this.#chosen(options.lane)
       const { disk, signer, checker = inlineChecker } = this.#deps
-      const { predecessorOf } = this.#lanes
-      const deps = { lanes: this.#lanes.byId, disk, signer, checker, isRedacted, predecessorOf }
+      const { predecessorOf, byId } = this.#lanes
+      const parts = { lanes: byId, disk, signer, checker, isRedacted, predecessorOf }
+      const deps = { ...parts, lacksPayloads: (lane: NodeId) => this.lacksPayloads(lane) }
       return verifyLanes(deps, chosen, options)
     } catch (error) {
       return Promise.reject(error)
@@ -282,6 +289,32 @@ export class Chain {
     options: { readonly lane?: NodeId; readonly signal?: AbortSignal } = {}
   ): Promise<readonly LaneRepair[]> {
     return this.upkeep.repair(this.#chosen(options.lane), source, options.signal)
+  }
+
+  /** How much of a lane this node was told to keep. */
+  keeping(lane: NodeId): Keeping {
+    return this.#lanes.keeping(lane)
+  }
+
+  /** Whether payloads of this lane may be absent here because this node was told not to keep them. */
+  lacksPayloads(lane: NodeId): boolean {
+    return lacksPayloads(this.#lanes.keeping(lane))
+  }
+
+  /**
+   * Gives back the room of what is held of a lane beyond what this node is told to keep of it. Durable once
+   * resolved, to the bytes that are free again; a crash leaves less to do for the next call.
+   * @throws DiskFullError, DiskFailedError, LaneFailedError
+   */
+  async free(lane: NodeId): Promise<number> {
+    const keeping = this.#lanes.keeping(lane)
+    if (keeping === 'whole' || keeping === 'filling') return 0
+    const isAccused = (id: NodeId): boolean => this.proofs.stateOf(id) !== null
+    const deps = { disk: this.#deps.disk, lanes: this.#lanes, isAccused }
+    if (keeping === 'headers') return freePayloads(deps, lane)
+    const freed = await freeLane(deps, lane)
+    if (this.#lanes.get(lane) === undefined) this.proofs.forgetTree(lane)
+    return freed
   }
 
   /** @throws ChainQueryError `CHAIN_QUERY_INVALID` */
@@ -412,7 +445,8 @@ export class Chain {
     const clockAheadMs = ahead > CLOCK_AHEAD_MAX_MS ? ahead : 0
     const checkpoint = this.proofs.latest(store.lane)
     const place = { lane: store.lane, isOwn, height, entries, head, heir, bytes: store.bytes }
-    return { ...place, state, checkpoint, clockAheadMs }
+    const keeping = this.#lanes.keeping(store.lane)
+    return { ...place, state, keeping, checkpoint, clockAheadMs }
   }
 }
 

@@ -164,6 +164,20 @@ export class ChainQueryError extends WeaverError {
   }
 }
 
+/** This node was told to keep only the headers of a lane, and what was asked needs its payloads. */
+export class PayloadsNotHeldError extends WeaverError {
+  constructor(what: string, hint?: string) {
+    super(
+      'CHAIN_PAYLOADS_NOT_HELD',
+      `Cannot ${what}: only its headers are kept here, without payloads`,
+      {
+        retry: 'elsewhere',
+        detail: { hint: hint ?? 'ask a node that keeps it whole, or: weaver chain keep --all' }
+      }
+    )
+  }
+}
+
 /** No checkpoint that this node holds covers the block yet. */
 export class NotProvableError extends WeaverError {
   constructor(what: string) {

@@ -29,6 +29,12 @@ export function blockHash(header: Uint8Array): Uint8Array {
   return digest
 }
 
+export function payloadHash(slot: Uint8Array): Uint8Array {
+  const [digest] = shake256All([payload(slot)])
+  invariant(digest !== undefined, 'Each message has a hash')
+  return digest
+}
+
 /** The Merkle leaves of encoded entries. */
 export function leafHashes(entries: readonly Uint8Array[]): readonly Uint8Array[] {
   return shake256All(entries.map((entry) => leaf(entry)))

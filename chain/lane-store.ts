@@ -18,6 +18,7 @@ import { ANCHOR_BYTES, SCAN_CHUNK_BYTES } from './limits.ts'
 import type { LaneDisk, LaneFile } from './ports.ts'
 import { headerBytesOf } from './record.ts'
 import { mendSegment } from './mend.ts'
+import type { MendInput } from './mend.ts'
 import { scanFile } from './scan.ts'
 import type { ScanItem } from './scan.ts'
 import { Segment, segmentName } from './segment.ts'
@@ -42,6 +43,7 @@ export class LaneStore {
   #failure: WeaverError | null = null
   #appending: Promise<void> | null = null
   #mending: Promise<void> | null = null
+  #isRetired = false
 
   private constructor(disk: LaneDisk, options: LaneOptions, opened: OpenedLane) {
     this.lane = options.lane
@@ -97,18 +99,34 @@ export class LaneStore {
    * overlap; appends wait, readers go on with what they had opened.
    * @throws DiskFullError, LaneFailedError the lane is as it was
    */
-  async mend(records: ReadonlyMap<number, Uint8Array>): Promise<void> {
+  mend(records: ReadonlyMap<number, Uint8Array>): Promise<void> {
+    return this.#whileMending(() => this.#mendAll(records))
+  }
+
+  /** Puts what `change` makes of it in the place of each record: the same block in fewer bytes. As `mend`. */
+  rewrite(change: (record: Uint8Array) => Uint8Array): Promise<void> {
+    return this.#whileMending(async () => {
+      for (const index of this.#segments.keys()) await this.#rewriteSegment(index, change)
+    })
+  }
+
+  async #whileMending(work: () => Promise<void>): Promise<void> {
     if (this.#failure !== null) throw this.#failure
     await this.#mending
     const mended = Promise.withResolvers<void>()
     this.#mending = mended.promise
     try {
       await this.#appending?.catch(() => undefined) // Its caller has the failure.
-      await this.#mendAll(records)
+      await work()
     } finally {
       this.#mending = null
       mended.resolve()
     }
+  }
+
+  /** No file of this lane is written any more, and none is missed: the lane is to be removed. */
+  retire(): void {
+    this.#isRetired = true
   }
 
   /** No more is written to this lane by this run of the kernel. */
@@ -130,18 +148,32 @@ export class LaneStore {
       this.#segments.unshift(new Segment(segmentName(this.lane, lowest), lowest, 0))
     }
     for (const [index, segment] of this.#segments.entries()) {
-      const next = this.#segments[index + 1]
-      const lastHeight = next === undefined ? this.#tip.height : next.firstHeight - 1
+      const lastHeight = this.#lastHeight(index)
       const isMeant = (height: number): boolean =>
         height >= segment.firstHeight && height <= lastHeight
       if (!heights.some(isMeant)) continue
-      const input = { lane: this.lane, segment, lastHeight, records }
-      this.#segments[index] = await mendSegment(this.#disk, input)
-      if (next === undefined) {
-        await this.#tail?.close()
-        this.#tail = await this.#disk.create(segment.name)
-      }
+      await this.#putAnew(index, { lane: this.lane, segment, lastHeight, records })
     }
+  }
+
+  async #rewriteSegment(index: number, change: (record: Uint8Array) => Uint8Array): Promise<void> {
+    const segment = this.#segments[index]
+    if (segment === undefined) return
+    const lastHeight = this.#lastHeight(index)
+    const records: ReadonlyMap<number, Uint8Array> = new Map()
+    await this.#putAnew(index, { lane: this.lane, segment, lastHeight, records, change })
+  }
+
+  #lastHeight(index: number): number {
+    const next = this.#segments[index + 1]
+    return next === undefined ? this.#tip.height : next.firstHeight - 1
+  }
+
+  async #putAnew(index: number, input: MendInput): Promise<void> {
+    this.#segments[index] = await mendSegment(this.#disk, input)
+    if (index < this.#segments.length - 1) return
+    await this.#tail?.close()
+    this.#tail = await this.#disk.create(input.segment.name)
   }
 
   async #append(batch: Batch): Promise<void> {
@@ -167,7 +199,8 @@ export class LaneStore {
   /** Names the tip in the head file. Durable once resolved; calls must not overlap. */
   async syncHead(): Promise<void> {
     const { height, hash } = this.#tip
-    if (this.#failure !== null || height <= (this.#head.known?.height ?? 0)) return
+    if (this.#failure !== null || this.#isRetired) return
+    if (height <= (this.#head.known?.height ?? 0)) return
     try {
       await this.#head.write({ height, hash })
     } catch (error) {

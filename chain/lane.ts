@@ -164,6 +164,18 @@ export class Lane {
     return turn
   }
 
+  /** Puts what `change` makes of it in the place of each record held, in turn with accepts (A3). */
+  rewrite(change: (record: Uint8Array) => Uint8Array): Promise<void> {
+    const turn = this.#turn.then(() => this.store.rewrite(change))
+    this.#turn = turn.catch(() => undefined) // The caller has the failure.
+    return turn
+  }
+
+  /** The record as this node may store it. */
+  storable(height: number, record: Uint8Array): Uint8Array {
+    return this.#deps.storable(this.store.lane, height, record)
+  }
+
   /** Resolves when no accept is under way. */
   async settle(): Promise<void> {
     await this.#turn
@@ -186,9 +198,13 @@ export class Lane {
       if (verdict.kind === 'known') continue
       const { height } = verdict.block.header
       const redactions = verdict.redactions.map((place) => ({ ...place, height }))
-      const storable = this.#deps.storable(this.store.lane, height, record)
       const { heir } = verdict
-      fresh.push({ record: storable, tip: tipOf(verdict.block), redactions, heir })
+      fresh.push({
+        record: this.storable(height, record),
+        tip: tipOf(verdict.block),
+        redactions,
+        heir
+      })
       bytes += record.length
       // What has been checked ahead takes no time here: one sync for all of it.
       if (bytes < ACCEPT_WRITE_BYTES || checked.length > 0) continue

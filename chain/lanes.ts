@@ -4,6 +4,7 @@ import type { Clock, Logger, NodeId, Signer } from '../core/index.ts'
 import type { Tip } from './block.ts'
 import { inlineChecker } from './check-batch.ts'
 import { HeadKeeper } from './head-keeper.ts'
+import type { Keeping } from './keeping.ts'
 import { checkRecord } from './check.ts'
 import { heirIn, keepProof, Lane, proofHeight } from './lane.ts'
 import type { AcceptOutcome, FoundRedaction } from './lane.ts'
@@ -38,6 +39,8 @@ export interface ChainOptions {
   readonly mayRedact?: (redactor: NodeId, lane: NodeId) => boolean
   /** The key whose place a lane's owner took, as its mesh knows it; by default none. */
   readonly predecessorOf?: (lane: NodeId) => NodeId | null
+  /** How much of the lane of another this node wants to keep; by default all. */
+  readonly keeping?: (lane: NodeId) => Keeping
 }
 
 export class Lanes {
@@ -53,6 +56,7 @@ export class Lanes {
   readonly #deps: ChainDeps
   readonly #segmentBytes: number
   readonly predecessorOf: (lane: NodeId) => NodeId | null
+  readonly #keeping: (lane: NodeId) => Keeping
   readonly #isRepair: boolean
   readonly #keeper: HeadKeeper
   readonly #opening = new Map<NodeId, Promise<Lane>>()
@@ -61,6 +65,7 @@ export class Lanes {
     this.#deps = deps
     this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
     this.#isRepair = options.isRepair ?? false
+    this.#keeping = options.keeping ?? (() => 'whole')
     this.predecessorOf = options.predecessorOf ?? (() => null)
     this.#keeper = new HeadKeeper(deps)
   }
@@ -84,13 +89,28 @@ export class Lanes {
     return [...this.byId.values()]
   }
 
+  /** Of the own lane everything is kept. */
+  keeping(id: NodeId): Keeping {
+    return id === this.#deps.signer.nodeId ? 'whole' : this.#keeping(id)
+  }
+
+  /** Takes a lane of another out of what is held, and closes it; its files are the caller's. */
+  async release(lane: Lane): Promise<void> {
+    this.byId.delete(lane.store.lane)
+    await lane.settle()
+    lane.store.retire()
+    await lane.store.close()
+  }
+
   noteHead(lane: Lane): void {
     this.#keeper.note(lane.store)
   }
 
   async accept(id: NodeId, records: readonly Uint8Array[]): Promise<AcceptOutcome> {
     const [first] = records
-    if (first === undefined) return { kind: 'known', head: this.get(id)?.head ?? null }
+    if (first === undefined || this.keeping(id) === 'none') {
+      return { kind: 'known', head: this.get(id)?.head ?? null }
+    }
     let lane = this.get(id)
     if (lane === undefined) {
       const refused = this.#refuseStart(id, first)

@@ -18,6 +18,8 @@ export interface MendInput {
   /** The last height that belongs into this file. */
   readonly lastHeight: number
   readonly records: ReadonlyMap<number, Uint8Array>
+  /** What is written in the place of each other record; the record itself where this is absent. */
+  readonly change?: (record: Uint8Array) => Uint8Array
 }
 
 /** The segment that now stands in the place of the old one. Durable once resolved. */
@@ -46,7 +48,7 @@ export async function mendSegment(disk: LaneDisk, input: MendInput): Promise<Seg
 }
 
 async function copy(input: MendInput, old: LaneFile | null, writer: RecordWriter): Promise<void> {
-  const { lane, segment, lastHeight, records } = input
+  const { lane, segment, lastHeight, records, change } = input
   const waiting = [...records.keys()]
     .filter((height) => height >= segment.firstHeight && height <= lastHeight)
     .toSorted((a, b) => a - b)
@@ -63,7 +65,9 @@ async function copy(input: MendInput, old: LaneFile | null, writer: RecordWriter
       if (item.kind === 'damage' || item.head.height > lastHeight) continue
       await fill(item.head.height)
       if (waiting[0] === item.head.height) await fill(item.head.height + 1)
-      else if (item.head.height > writer.height) await writer.add(item.head.height, item.bytes)
+      else if (item.head.height > writer.height) {
+        await writer.add(item.head.height, change?.(item.bytes) ?? item.bytes)
+      }
     }
   }
   await fill(lastHeight + 1)

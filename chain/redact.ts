@@ -19,7 +19,7 @@ const NOTHING = new Uint8Array(0)
  */
 export function withoutPayloads(
   record: Uint8Array,
-  indexes: ReadonlySet<number>
+  indexes: Pick<ReadonlySet<number>, 'has'>
 ): Uint8Array | null {
   const head = parseFrameHead(record)
   if (head === null) return null
@@ -41,6 +41,14 @@ export function withoutPayloads(
       return [slot.subarray(0, SALT_BYTES), slot.subarray(SALT_BYTES)]
     })
   })
+}
+
+/**
+ * The same block without any payload, save those of changes of key; null when there is none to take out.
+ * @throws FormatError `CHAIN_FORMAT_INVALID` for a record that is damaged
+ */
+export function withoutAnyPayload(record: Uint8Array): Uint8Array | null {
+  return withoutPayloads(record, { has: () => true })
 }
 
 /** Checks a record, but lets payloads be absent: whether they may be is for `verify` to judge. */

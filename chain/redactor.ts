@@ -12,7 +12,7 @@ import { FormatError } from './errors.ts'
 import type { FoundRedaction, Lane } from './lane.ts'
 import type { Lanes } from './lanes.ts'
 import { entriesIn } from './log.ts'
-import { withoutPayloads } from './redact.ts'
+import { withoutAnyPayload, withoutPayloads } from './redact.ts'
 import { redactionTarget } from './redaction-entry.ts'
 import { entryRef } from './entry.ts'
 import type { Redaction, Redactions } from './redactions.ts'
@@ -119,6 +119,7 @@ export class Redactor {
   }
 
   #storable(lane: NodeId, height: number, record: Uint8Array): Uint8Array {
+    if (this.#deps.lanes.keeping(lane) === 'headers') return withoutAnyPayload(record) ?? record
     const asked = this.#deps.index.at(lane, height)
     if (asked === null) return record
     const allowed = [...asked].filter((index) => this.of(entryRef(lane, height, index)) !== null)

@@ -57,6 +57,7 @@ interface Damage extends HeightRange {
 
 /** Repairs one lane up to its tip. */
 export async function repairLane(lane: Lane, deps: RepairDeps): Promise<LaneRepair> {
+  await lane.settle() // What is being stored now is looked at as it will be.
   const damages = await findDamage(lane, deps)
   const missing: HeightRange[] = []
   let damaged = 0
@@ -145,7 +146,7 @@ async function repairRange(lane: Lane, damage: Damage, deps: RepairDeps): Promis
     const { nextPrevious } = damage
     const isLast = height === damage.to
     if (isLast && nextPrevious !== null && !equalBytes(nextPrevious, block.hash)) break
-    ready.set(height, record)
+    ready.set(height, lane.storable(height, record))
     bytes += record.length
     before = tipOf(block)
     height += 1

@@ -13,7 +13,7 @@ import { REDACTED_KIND, redactionTarget } from './redaction-entry.ts'
 import { Redactions } from './redactions.ts'
 import { Redactor } from './redactor.ts'
 import { repairLane } from './repair.ts'
-import type { LaneRepair, RepairSource } from './repair.ts'
+import type { LaneRepair, RepairDeps, RepairSource } from './repair.ts'
 
 /** The own lane while it is opened for repair, and the height that was acknowledged. */
 export interface OwnRepair {
@@ -114,7 +114,9 @@ export class Upkeep {
     source: RepairSource,
     signal: AbortSignal | undefined
   ): Promise<readonly LaneRepair[]> {
-    const isRedacted = this.redactor.isRedacted.bind(this.redactor)
+    const { redactor } = this
+    const isRedacted: RepairDeps['isRedacted'] = async (lane, height, index) =>
+      this.#parts.lanes.keeping(lane) === 'headers' || redactor.isRedacted(lane, height, index)
     const repairs: LaneRepair[] = []
     for (const lane of lanes) repairs.push(await repairLane(lane, { source, isRedacted, signal }))
     await this.redactor.applyAll()

@@ -25,6 +25,8 @@ export interface VerifyReport {
   readonly signatures: number
   /** Blocks of these whose bytes are those of an earlier verification. */
   readonly unchanged: number
+  /** Lanes of which only headers are kept, or older payloads are lacking still: those were not checked. */
+  readonly headersOnly: readonly NodeId[]
   readonly problems: readonly Problem[]
   /** Problems beyond PROBLEMS_MAX, counted but not kept. */
   readonly problemsOmitted: number
@@ -94,6 +96,7 @@ class Tally {
   entries = 0
   signatures = 0
   unchanged = 0
+  readonly headersOnly: NodeId[] = []
   readonly #problems: Problem[] = []
   #omitted = 0
 
@@ -103,7 +106,7 @@ class Tally {
   }
 
   report(): VerifyReport {
-    const { lanes, blocks, entries, signatures, unchanged } = this
+    const { lanes, blocks, entries, signatures, unchanged, headersOnly } = this
     const problems = this.#problems
     const ok = problems.length === 0
     return {
@@ -113,6 +116,7 @@ class Tally {
       entries,
       signatures,
       unchanged,
+      headersOnly,
       problems,
       problemsOmitted: this.#omitted
     }
@@ -128,6 +132,8 @@ export interface VerifyDeps {
   readonly predecessorOf: (lane: NodeId) => NodeId | null
   /** Whether an absent payload was taken out for a reason that is on record. */
   readonly isRedacted: (lane: NodeId, height: number, index: number) => Promise<boolean>
+  /** Whether this node was told not to keep the payloads of the lane. */
+  readonly lacksPayloads: (lane: NodeId) => boolean
 }
 
 interface CheckDeps extends VerifyDeps {
@@ -177,6 +183,8 @@ class LaneCheck {
   async run(): Promise<void> {
     const { tally } = this.#deps
     tally.lanes += 1
+    const { lane } = this.#lane.store
+    if (this.#deps.lacksPayloads(lane)) tally.headersOnly.push(lane)
     this.#standing()
     try {
       if (!this.#isCovered) await this.#readOn()
@@ -318,6 +326,7 @@ class LaneCheck {
 
   async #isRedacted({ lane, height, entry, code }: Problem): Promise<boolean> {
     if (code !== 'CHAIN_PAYLOAD_MISSING' || entry === null) return false
+    if (this.#deps.lacksPayloads(lane)) return true
     return this.#deps.isRedacted(lane, height, entry)
   }
 

@@ -46,14 +46,15 @@ export interface OwnLaneRepair {
 }
 
 /** Asks every connected member in turn. */
-export function repairSource({ self, mesh, log }: RepairDeps): RepairSource {
+export function repairSource({ self, mesh, log, chain }: RepairDeps): RepairSource {
   return {
     async *fetch(lane, range, signal) {
+      const bare = chain.status().some((each) => each.lane === lane && each.keeping === 'headers')
       let from = range.from
       for (const peer of connected(self, mesh)) {
         for (;;) {
           if (from > range.to) return
-          const records = await readFrom(mesh.rpc, peer, { lane, from, signal }).catch(
+          const records = await readFrom(mesh.rpc, peer, { lane, from, bare, signal }).catch(
             (error: unknown) => {
               log.warn('Cannot fetch blocks for a repair', { peer, lane, error: String(error) })
               return []
@@ -66,6 +67,23 @@ export function repairSource({ self, mesh, log }: RepairDeps): RepairSource {
           }
         }
       }
+    }
+  }
+}
+
+/** One record as each connected member gives it, if it has the lane whole. Nothing about it has been checked. */
+export async function* wholeRecords(
+  { self, mesh, log }: Pick<RepairDeps, 'self' | 'mesh' | 'log'>,
+  lane: NodeId,
+  height: number
+): AsyncGenerator<Uint8Array> {
+  for (const peer of connected(self, mesh)) {
+    try {
+      const wanted = { lane, from: height, bare: false, signal: undefined }
+      const [record] = await readFrom(mesh.rpc, peer, wanted)
+      if (record !== undefined) yield record
+    } catch (error) {
+      log.warn('Cannot fetch a block', { peer, lane, height, error: String(error) })
     }
   }
 }
@@ -95,6 +113,8 @@ export async function repairOwnLane(
     await clock.sleep(REPAIR_POLL_MS, wish.signal)
   }
   await chain.upkeep.salvage()
+  // A block without its payloads is better than none: to go on below it would fork the lane.
+  for (const peer of connected(self, mesh)) await pullOwn(deps, peer, wish.signal, true)
   const height = chain.upkeep.repairState()?.height ?? 0
   const lostTo = await chain.upkeep.endRepair(wish.isLossAccepted, wish.least)
   return { heightBefore, height, lostTo }
@@ -113,19 +133,24 @@ export async function confirmOwnLane(deps: RepairDeps, signal: AbortSignal): Pro
     await clock.sleep(REPAIR_POLL_MS, signal)
   }
   const [peer] = connected(self, mesh)
-  if (peer !== undefined) await pullOwn(deps, peer, signal)
+  if (peer !== undefined) await pullOwn(deps, peer, signal, true)
   const failure = chain.failure()
   if (failure !== null) throw failure
 }
 
 /** Blocks of the own lane above its tip, from one peer. Whatever keeps the peer from answering is its own. */
-async function pullOwn(deps: RepairDeps, peer: NodeId, signal: AbortSignal): Promise<void> {
+async function pullOwn(
+  deps: RepairDeps,
+  peer: NodeId,
+  signal: AbortSignal,
+  bare: boolean = false
+): Promise<void> {
   const { self, chain, mesh, log } = deps
   try {
     for (;;) {
       signal.throwIfAborted()
       const height = chain.heads().find(({ lane }) => lane === self)?.height ?? 0
-      const wanted = { lane: self, from: height + 1, signal }
+      const wanted = { lane: self, from: height + 1, bare, signal }
       const records = await readFrom(mesh.rpc, peer, wanted)
       if (records.length === 0) return
       const outcome = await chain.accept(self, records)
@@ -143,12 +168,19 @@ function connected(self: NodeId, mesh: Pick<Mesh, 'peers'>): readonly NodeId[] {
   })
 }
 
+interface Wanted {
+  readonly lane: NodeId
+  readonly from: number
+  /** Records without payloads. */
+  readonly bare: boolean
+}
+
 async function readFrom(
   rpc: RpcClient,
   peer: NodeId,
-  { lane, from, signal }: { lane: NodeId; from: number; signal: AbortSignal | undefined }
+  { signal, ...wanted }: Wanted & { readonly signal: AbortSignal | undefined }
 ): Promise<readonly Uint8Array[]> {
-  const body = { lane, from, bytesMax: CHAIN_BATCH_BYTES }
+  const body = { ...wanted, bytesMax: CHAIN_BATCH_BYTES }
   const answer = await rpc.call(peer, CHAIN_SERVICE, 'read', body, {
     timeoutMs: CHAIN_READ_TIMEOUT_MS,
     ...(signal === undefined ? {} : { signal })

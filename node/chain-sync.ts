@@ -3,9 +3,11 @@
 // Invariants
 //   R1. Nothing received is stored before chain/ has checked it: the peer only carries the bytes.
 //   R2. At most one pull at a time from each peer; a head heard meanwhile is looked at when it ends.
+//   R4. What lacks payloads goes to those alone who ask for records without: nobody takes it for the whole.
 //   R3. Lanes come from whoever has them, so a lane spreads while its owner is away.
 
 import { z } from 'zod'
+import { withoutAnyPayload } from '../chain/index.ts'
 import type { AcceptOutcome, Chain, LaneHead, Want } from '../chain/index.ts'
 import { nodeId, WeaverError } from '../core/index.ts'
 import type { Cbor, Logger, NodeId } from '../core/index.ts'
@@ -25,7 +27,9 @@ const headsSchema = z
       lane: laneSchema,
       height: z.int().min(0),
       hash: z.instanceof(Uint8Array),
-      entries: z.int().min(0)
+      entries: z.int().min(0),
+      /** The peer lacks payloads of this lane by its own wish. An older version tells of none. */
+      bare: z.boolean().optional()
     })
   )
   .max(LANES_MAX)
@@ -34,6 +38,8 @@ const readSchema = z.object({
   from: z.int().min(1),
   /** Absent where the caller is of an older version. */
   to: z.int().min(1).optional(),
+  /** The caller wants no payloads, and takes records that lack them. */
+  bare: z.boolean().optional(),
   bytesMax: z.int().min(1)
 })
 const recordsSchema = z.object({ records: z.array(z.instanceof(Uint8Array)) })
@@ -45,8 +51,6 @@ export interface ChainSyncDeps {
   readonly connectedPeers: () => readonly NodeId[]
   /** Lanes of others are not asked for: a member cannot fill this disk with lanes of its own making. */
   readonly isMember: (node: NodeId) => boolean
-  /** Which lanes of others this node wants to hold; absent, all. */
-  readonly kept?: { keeps(lane: NodeId): boolean }
   readonly log: Logger
   /** A lane has two signed versions of a height. */
   readonly onForked: (lane: NodeId) => void
@@ -56,11 +60,15 @@ export interface ChainSyncDeps {
   readonly onFailed: (error: WeaverError) => void
 }
 
+interface HeardHead extends LaneHead {
+  readonly bare?: boolean | undefined
+}
+
 export class ChainSync {
   readonly #deps: ChainSyncDeps
   readonly #own: NodeId
   /** The newest heads heard from each peer. */
-  readonly #heard = new Map<NodeId, readonly LaneHead[]>()
+  readonly #heard = new Map<NodeId, readonly HeardHead[]>()
   readonly #pulls = new Map<NodeId, Promise<void>>()
   readonly #unsubscribe: () => void
   /** To which height of the own lane each peer has fetched it. */
@@ -77,7 +85,8 @@ export class ChainSync {
 
   /** What rides on every pulse. */
   heads(): Cbor {
-    return this.#deps.chain.heads().map(headCbor)
+    const { chain } = this.#deps
+    return chain.heads().map((head) => headCbor(head, chain.lacksPayloads(head.lane)))
   }
 
   /** The heads of a peer, from a pulse or an announcement. */
@@ -133,16 +142,20 @@ export class ChainSync {
     if (request.method !== 'read') {
       throw new WeaverError('NODE_NO_SUCH_METHOD', `Cannot serve chain method '${request.method}'`)
     }
-    const { lane, from, to, bytesMax } = readSchema.parse(request.body)
+    const { chain } = this.#deps
+    const { lane, from, to, bytesMax, bare = false } = readSchema.parse(request.body)
+    if (chain.lacksPayloads(lane) && !bare) return { records: [] } // R4
     const size = Math.min(bytesMax, CHAIN_BATCH_BYTES)
-    const { records, next } = await this.#deps.chain.read(lane, from, size, to)
+    const { records, next } = await chain.read(lane, from, size, to)
     if (lane === this.#own) {
       // Several calls of one peer may be under way; one that starts anew has lost what it had.
       const before = from === 1 ? 0 : (this.#served.get(request.peer) ?? 0)
       this.#served.set(request.peer, Math.max(before, next - 1))
       this.#onServed()
     }
-    return { records }
+    return {
+      records: bare ? records.map((record) => withoutAnyPayload(record) ?? record) : records
+    }
   }
 
   /** Tells all peers of this node's own new head, once for all blocks of one turn of the event loop. */
@@ -153,7 +166,7 @@ export class ChainSync {
       this.#isAnnouncing = false
       if (this.#isStopped) return
       const heads = this.#deps.chain.heads().filter((head) => head.lane === this.#own)
-      const body = heads.map(headCbor)
+      const body = heads.map((head) => headCbor(head, false))
       for (const peer of this.#deps.connectedPeers()) {
         this.#deps.rpc.notify(peer, SERVICE, 'heads', body)
       }
@@ -177,32 +190,34 @@ export class ChainSync {
       const heads = (this.#heard.get(peer) ?? []).filter(({ lane }) => this.#deps.isMember(lane))
       await this.#checkOwn(peer, heads)
       // Planned all the same: what is not kept is shown with how far it is behind.
-      const { chain, kept } = this.#deps
-      const wants = chain.plan(heads).filter(({ lane }) => kept?.keeps(lane) ?? true)
+      const wants = this.#deps.chain.plan(heads)
       let hasGrown = false
       for (const want of wants) {
         if (this.#isStopped) return
-        hasGrown = (await this.#pullLane(peer, want)) || hasGrown
+        const bare = heads.find(({ lane }) => lane === want.lane)?.bare === true
+        const keeping = this.#deps.chain.keeping(want.lane)
+        if (keeping === 'none' || (bare && keeping !== 'headers')) continue
+        hasGrown = (await this.#pullLane(peer, want, keeping === 'headers')) || hasGrown
       }
       if (!hasGrown) return // Caught up, or what this peer has does not fit: its next head may.
     }
   }
 
   /** A peer that holds more of the own lane than this disk: chain/ checks it, and stops the lane if it is so. */
-  async #checkOwn(peer: NodeId, heads: readonly LaneHead[]): Promise<void> {
+  async #checkOwn(peer: NodeId, heads: readonly HeardHead[]): Promise<void> {
     const { chain } = this.#deps
-    const claimed = heads.find(({ lane }) => lane === this.#own)?.height ?? 0
+    const { height: claimed = 0, bare = false } = heads.find(({ lane }) => lane === this.#own) ?? {}
     const held = chain.heads().find(({ lane }) => lane === this.#own)?.height ?? 0
     if (claimed <= held || chain.failure() !== null || chain.upkeep.repairState() !== null) return
-    await this.#pullLane(peer, { lane: this.#own, fromHeight: held + 1, toHeight: claimed })
+    await this.#pullLane(peer, { lane: this.#own, fromHeight: held + 1, toHeight: claimed }, bare)
     const failure = chain.failure()
     if (failure !== null) this.#deps.onFailed(failure)
   }
 
   /** One lane, batch by batch; the next are under way while some are checked. True when the lane grew. */
-  async #pullLane(peer: NodeId, want: Want): Promise<boolean> {
+  async #pullLane(peer: NodeId, want: Want, bare: boolean): Promise<boolean> {
     const { lane } = want
-    const ask: AskRecords = (_lane, range) => this.#ask(peer, lane, range)
+    const ask: AskRecords = (_lane, range) => this.#ask(peer, lane, { ...range, bare })
     const accepting: Promise<AcceptOutcome>[] = []
     let hasGrown = false
     const settle = async (left: number): Promise<boolean> => {
@@ -237,9 +252,9 @@ export class ChainSync {
   async #ask(
     peer: NodeId,
     lane: NodeId,
-    { from, to }: { readonly from: number; readonly to: number }
+    range: { readonly from: number; readonly to: number; readonly bare: boolean }
   ): Promise<readonly Uint8Array[]> {
-    const body = { lane, from, to, bytesMax: CHAIN_BATCH_BYTES }
+    const body = { lane, ...range, bytesMax: CHAIN_BATCH_BYTES }
     const answer = await this.#deps.rpc.call(peer, SERVICE, 'read', body, {
       timeoutMs: CHAIN_READ_TIMEOUT_MS
     })
@@ -247,6 +262,6 @@ export class ChainSync {
   }
 }
 
-function headCbor(head: LaneHead): Cbor {
-  return { lane: head.lane, height: head.height, hash: head.hash, entries: head.entries }
+function headCbor({ lane, height, hash, entries }: LaneHead, isBare: boolean): Cbor {
+  return { lane, height, hash, entries, ...(isBare ? { bare: true } : {}) }
 }

@@ -2,8 +2,8 @@
 // it the real ones, the simulator gives it virtual ones. Read `createKernel` from top to bottom for how
 // the rooms fit together, `start` and `stop` for the order in which they live and die.
 
-import { LaneTruncatedError, openChain, rotationEntry } from '../chain/index.ts'
-import type { Chain, EntryDraft, LaneDisk, RecordChecker } from '../chain/index.ts'
+import { rotationEntry } from '../chain/index.ts'
+import type { EntryDraft, LaneDisk, RecordChecker } from '../chain/index.ts'
 import { WeaverError } from '../core/index.ts'
 import type { KeyValueStore, NodeId, Signer } from '../core/index.ts'
 import { Blobs, createMesh } from '../mesh/index.ts'
@@ -26,6 +26,7 @@ import {
 } from './limits.ts'
 import { NODE_KEY, NODE_SECTION } from './node-info.ts'
 import { KeptLanes } from './kept-lanes.ts'
+import { laneOwners, openLanes } from './open-lanes.ts'
 import { Paced } from './paced.ts'
 import { Directory } from './peer-directory.ts'
 import { ProcessTable } from './process-table.ts'
@@ -46,6 +47,7 @@ import { Witness } from './witness.ts'
 import { createWork } from './work.ts'
 import type { WorkDeps, WorkParts } from './work.ts'
 import { approvalsServer } from './services/approvals.ts'
+import { resumeFreeing } from './services/chain-keep.ts'
 import { authorizeJoin } from './services/mesh.ts'
 
 export interface KernelDeps extends GovernedDeps, WorkDeps {
@@ -100,8 +102,9 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
   const { clock, log, signer, sandbox, outputs, network, streamMeter, prepareKey, secrets } = deps
   const self = signer.nodeId
   const failed = Promise.withResolvers<WeaverError>()
-  const kept = await KeptLanes.open(deps.store, self)
-  const chain = await openLanes(deps, options, () => mesh) // The last thing awaited: it must be stopped.
+  const kept = await KeptLanes.open(deps.store, self, () => laneOwners(mesh))
+  // The last thing awaited: it must be stopped.
+  const chain = await openLanes(deps, options, { kept, mesh: () => mesh })
   const redacted = (text: string): string => secrets.redacted(text)
   const ledger = nodeLedger({ chain, self, onFailed: failed.resolve, redacted })
   const governed = govern(deps, { self, ledger, rooms: () => rooms })
@@ -121,7 +124,6 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
   const sync = new ChainSync({
     ...laneMesh,
     chain,
-    kept,
     onForked: (lane) => witness.forked(lane),
     onHeads: (peer, heads) => witness.heard(peer, heads),
     onFailed: failed.resolve
@@ -163,31 +165,6 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
       return stopping
     }
   }
-}
-
-/** @throws LaneTruncatedError when the own lane has gone though this home has written one */
-async function openLanes(
-  deps: KernelDeps,
-  options: KernelOptions,
-  mesh: () => Mesh
-): Promise<Chain> {
-  const { clock, signer, laneDisk, checker } = deps
-  const isRepair = (options.repair ?? null) !== null
-  const log = deps.log.child({ room: 'chain' })
-  const chain = await openChain(
-    { disk: laneDisk, clock, signer, log, ...(checker === undefined ? {} : { checker }) },
-    {
-      isRepair,
-      isRepeatable: deps.isRepeatable === true,
-      mayRedact: (redactor, lane) =>
-        mesh().member(redactor)?.role === 'admin' || mesh().heirs.of(lane) === redactor,
-      predecessorOf: (lane) => mesh().heirs.before(lane)?.node ?? null
-    }
-  )
-  const hasLane = chain.heads().some(({ lane }) => lane === signer.nodeId)
-  if (hasLane || isRepair || !(await startedMark.isSet(deps.store))) return chain
-  await chain.stop()
-  throw new LaneTruncatedError(signer.nodeId, 0, 1)
 }
 
 /** What this node says of itself on every pulse, and what it makes of what others say. */
@@ -412,6 +389,7 @@ async function startKernel(rooms: Rooms, start: KernelStart): Promise<void> {
     gpus: resources.gpus.map((gpu) => ({ ...gpu })),
     startedAt: clock.wall()
   })
+  await resumeFreeing(rooms)
   await rooms.executor.resume()
   await rooms.origin.resume()
 }

@@ -18,6 +18,7 @@ import type {
   BlobStored,
   ChainEntry,
   ChainKeep,
+  ChainKept,
   ChainLogQuery,
   ChainProof,
   ChainRedaction,
@@ -236,7 +237,7 @@ export interface KernelService {
   ): Promise<AsyncIterable<Streamed<ChainVerifyStep>>>
   /** Resolves when the redaction is on record and the payload is gone from this node. */
   /** Chooses which lanes of others this node keeps. */
-  keepLanes(wish: ChainKeep): Promise<ChainKeep>
+  keepLanes(wish: ChainKeep): Promise<ChainKept>
   /** Prepares another key for this node; the next start hands over to it. */
   rotateKey(): Promise<KeyRotation>
   redactEntry(request: ChainRedactionRequest): Promise<ChainRedaction>

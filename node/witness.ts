@@ -259,7 +259,8 @@ export class Witness {
   /** The one block of a peer that is not ours: `accept` keeps it as proof if it is signed. */
   async #pullOther(peer: NodeId, { lane, height }: LaneHead): Promise<void> {
     const { chain, rpc } = this.#deps
-    const body = { lane, from: height, bytesMax: CHAIN_BATCH_BYTES }
+    // What was signed is enough, and all that one who keeps headers only can give.
+    const body = { lane, from: height, bytesMax: CHAIN_BATCH_BYTES, bare: true }
     const timeoutMs = CHAIN_READ_TIMEOUT_MS
     const reply = await rpc.call(peer, 'chain', 'read', body, { timeoutMs })
     const { records } = recordsSchema.parse(reply)

@@ -61,6 +61,16 @@ export function entryParts(
   }
 }
 
+/** The payload slot of an entry of a record that a peer sent; null where there is none. Nothing is checked. */
+export function slotIn(record: Uint8Array, index: number): Uint8Array | null {
+  try {
+    return entryParts(record, index).payload
+  } catch (error) {
+    if (error instanceof FormatError) return null
+    throw error
+  }
+}
+
 /** The siblings on the way up; a last node without one moves up unchanged. */
 function pathIn(leaves: readonly Uint8Array[], index: number): readonly Uint8Array[] {
   const path: Uint8Array[] = []

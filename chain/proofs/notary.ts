@@ -102,6 +102,11 @@ export class Notary {
     return tree
   }
 
+  /** The lane is not held any more. */
+  forgetTree(lane: NodeId): void {
+    this.#trees.delete(lane)
+  }
+
   /** Work on the checkpoints of one lane, one piece at a time. */
   inTurn<T>(lane: NodeId, work: () => Promise<T>): Promise<T> {
     const turn = (this.#turns.get(lane) ?? Promise.resolve()).then(work)

@@ -3,9 +3,10 @@
 
 import { equalBytes, nodeIdOf, publicKeyOf, toHex, utf8 } from '../../core/index.ts'
 import type { Clock, Logger, NodeId, Signer } from '../../core/index.ts'
-import { entryId } from '../entry.ts'
-import { ChainQueryError, FormatError, NotProvableError } from '../errors.ts'
-import { blockHash } from '../hashes.ts'
+import { decodeEntry, entryId } from '../entry.ts'
+import { ChainQueryError, FormatError, NotProvableError, PayloadsNotHeldError } from '../errors.ts'
+import { blockHash, payloadHash } from '../hashes.ts'
+import { lacksPayloads } from '../keeping.ts'
 import type { Lane } from '../lane.ts'
 import type { Lanes } from '../lanes.ts'
 import { nodeKey } from '../offline/bytes.ts'
@@ -45,6 +46,12 @@ export interface LaneCheckpoint {
 export interface BundleOptions {
   readonly mesh: BundleMesh
   readonly isMember: (node: NodeId) => boolean
+}
+
+export interface ProveOptions extends BundleOptions {
+  readonly withPayload: boolean
+  /** The payload slot, from whoever has it, for an entry whose payload is not held here. */
+  readonly slot?: Uint8Array | null
 }
 
 export class Proofs {
@@ -96,6 +103,11 @@ export class Proofs {
   noteOwner(lane: NodeId, isShort: boolean): void {
     if (isShort) this.#short.add(lane)
     else this.#short.delete(lane)
+  }
+
+  /** The lane is not held any more: should it be held again, its tree is made from its blocks. */
+  forgetTree(lane: NodeId): void {
+    this.#notary.forgetTree(lane)
   }
 
   /** The blocks of the own lane that no checkpoint covers yet. */
@@ -163,19 +175,17 @@ export class Proofs {
   /**
    * A self-contained proof of one entry, as the text of a file.
    * @throws ChainQueryError `CHAIN_QUERY_INVALID`; NotProvableError `CHAIN_NOT_PROVABLE`: no checkpoint
-   * covers its block yet; FormatError `CHAIN_FORMAT_INVALID`: its block is damaged
+   * covers its block yet; FormatError `CHAIN_FORMAT_INVALID`: its block is damaged, or `slot` is of another entry
    */
-  async prove(
-    id: string,
-    options: BundleOptions & { readonly withPayload: boolean }
-  ): Promise<string> {
+  async prove(id: string, options: ProveOptions): Promise<string> {
     const ref = entryId(id)
     const lane = this.#deps.lanes.get(ref.lane)
     const record = (await lane?.store.record(ref.height)) ?? null
     if (lane === undefined || record === null) {
       throw new ChainQueryError(`Cannot prove ${ref.id}: it is not held here`)
     }
-    const { bytes, path, payload, header, signature } = entryParts(record, ref.index)
+    const { bytes, path, header, signature, ...parts } = entryParts(record, ref.index)
+    const payload = parts.payload ?? slotOf(bytes, options.slot ?? null)
     const notes = await this.#covering(lane, ref.height)
     const leaf = sha256Leaf(nodePrimitives, blockHash(header))
     return formatProof({
@@ -194,6 +204,8 @@ export class Proofs {
   /** The bytes of an export of the chosen lanes, as they are now. @throws FormatError when one is damaged */
   async *export(chosen: readonly NodeId[], options: BundleOptions): AsyncGenerator<Uint8Array> {
     const lanes = chosen.flatMap((id) => this.#deps.lanes.get(id) ?? [])
+    const bare = lanes.find(({ store }) => lacksPayloads(this.#deps.lanes.keeping(store.lane)))
+    if (bare !== undefined) throw new PayloadsNotHeldError(`export lane ${bare.store.lane}`)
     lanes.sort((a, b) => Buffer.compare(publicKeyOf(a.store.lane), publicKeyOf(b.store.lane)))
     const writer = new ExportWriter()
     yield* writer.begin(options.mesh)
@@ -255,6 +267,12 @@ export class Proofs {
     if (own === undefined) throw new FormatError('this node has no lane')
     return own
   }
+}
+
+/** A payload slot from elsewhere, if it is the one that the entry names. @throws FormatError */
+function slotOf(entry: Uint8Array, slot: Uint8Array | null): Uint8Array | null {
+  if (slot === null || equalBytes(payloadHash(slot), decodeEntry(entry).payloadHash)) return slot
+  throw new FormatError('a payload is not the one that its entry names')
 }
 
 /** The checkpoint that fits with the most witnesses. */

@@ -14,7 +14,12 @@ export function reportText({ ok, problems, ...report }: ChainReport): string {
     const where = [`lane ${lane}`, at('height', height), at('entry', entry)].filter(Boolean)
     return `  ${where.join(', ')}: ${message} (${code})`
   })
-  return [first, ...lines].join('\n')
+  const bare = report.headersOnly ?? []
+  const unheld =
+    bare.length === 0
+      ? []
+      : [`  only the headers of ${bare.join(', ')} are kept here: their payloads were not checked`]
+  return [first, ...unheld, ...lines].join('\n')
 }
 
 function at(name: string, value: string | number | null): string {

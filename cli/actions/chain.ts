@@ -4,7 +4,7 @@ import { EXIT, usageError } from '../errors.ts'
 import { pairs } from '../output.ts'
 import type { Column } from '../output.ts'
 import { paint, stateColour } from '../paint.ts'
-import { durationText, timeText } from '../quantity.ts'
+import { durationText, sizeText, timeText } from '../quantity.ts'
 import { counted } from './chain-report.ts'
 
 const LANE_COLUMNS: readonly Column<ChainLane>[] = [
@@ -12,6 +12,12 @@ const LANE_COLUMNS: readonly Column<ChainLane>[] = [
   { title: 'STATE', text: ({ state }) => state, colour: ({ state }) => stateColour(state) },
   { title: 'HEIGHT', text: ({ height }) => String(height), isRight: true },
   { title: 'ENTRIES', text: ({ entries }) => String(entries), isRight: true },
+  {
+    title: 'KEPT',
+    text: ({ kept }) => kept,
+    colour: ({ kept }) => (kept === 'whole' ? null : 'yellow')
+  },
+  { title: 'SIZE', text: ({ bytes }) => sizeText(bytes), isRight: true },
   {
     title: 'CLOCK',
     text: ({ clockAheadMs, clockBehindMs }) => {
@@ -24,9 +30,7 @@ const LANE_COLUMNS: readonly Column<ChainLane>[] = [
   {
     title: 'CHECKPOINT',
     text: ({ checkpoint }) =>
-      checkpoint === null
-        ? '-'
-        : `${checkpoint.size} by ${counted(checkpoint.witnesses.length, 'witness', 'witnesses')}`
+      checkpoint === null ? '-' : `${checkpoint.size} by ${witnessText(checkpoint.witnesses)}`
   },
   {
     title: 'GOES ON AS',
@@ -35,6 +39,16 @@ const LANE_COLUMNS: readonly Column<ChainLane>[] = [
   { title: 'HEAD', text: ({ head }) => head.slice(0, 16) },
   { title: 'ID', text: ({ nodeId }) => nodeId }
 ]
+
+/** By name, as far as they fit on a line. */
+function witnessText(witnesses: readonly string[]): string {
+  if (witnesses.length === 0) return 'no witness'
+  const shown = witnesses.slice(0, WITNESSES_SHOWN).join(', ')
+  const rest = witnesses.length - WITNESSES_SHOWN
+  return rest > 0 ? `${shown} and ${counted(rest, 'more witness', 'more witnesses')}` : shown
+}
+
+const WITNESSES_SHOWN = 3
 
 export const status: Runner = async ({ client, output }) => {
   const document = await client.chainStatus()
@@ -96,19 +110,25 @@ async function namesOf(client: Context['client']): Promise<ReadonlyMap<string, s
 }
 
 function lineText(entry: ChainEntry, names: ReadonlyMap<string, string>): string {
-  const { time, node, lane, height, index, kind, payload, redactedBy } = entry
+  const { time, node, lane, height, index, kind, payload, redactedBy, isPayloadKept } = entry
   // Shown where it says more than the lane does.
   const actor = entry.actor === `node:${lane}` ? '' : `${names.get(entry.actor) ?? entry.actor} -> `
   const subject = names.get(entry.subject) ?? entry.subject
   return (
     `${paint(timeText(time), 'dim')}  ${height}.${index}@${node}  ${kind}  ${actor}${subject}` +
     (redactedBy === null ? '' : paint(`  payload redacted by ${redactedBy}`, 'yellow')) +
+    (isPayloadKept ? '' : paint('  payload not kept here', 'dim')) +
     (payload === null ? '' : paint(`  ${JSON.stringify(payload)}`, 'dim'))
   )
 }
 export const show: Runner = async ({ client, output }, args) => {
   await output.document(await client.chainEntry(args.words[0] ?? ''), entryText)
   return EXIT.done
+}
+
+function payloadText({ payload, redactedBy, isPayloadKept }: ChainEntry): string {
+  if (redactedBy !== null) return `redacted by ${redactedBy}`
+  return isPayloadKept ? JSON.stringify(payload, null, 2) : 'not kept here: headers only'
 }
 
 function entryText(entry: ChainEntry): string {
@@ -121,11 +141,6 @@ function entryText(entry: ChainEntry): string {
     ['kind', entry.kind],
     ['actor', entry.actor],
     ['subject', entry.subject],
-    [
-      'payload',
-      entry.redactedBy === null
-        ? JSON.stringify(entry.payload, null, 2)
-        : `redacted by ${entry.redactedBy}`
-    ]
+    ['payload', payloadText(entry)]
   ])
 }

@@ -33,17 +33,24 @@ export const chainGroup: Group = {
       load: async () => (await import('../actions/chain-upkeep.ts')).repair
     },
     keep: {
-      summary: 'Choose which lanes of other nodes this one keeps',
+      summary: 'Choose how much of the lanes of other nodes this one keeps',
       usage: '[OPTIONS]',
       about:
-        'Every node keeps all lanes, unless told otherwise. What is not kept is fetched no more and is no ' +
-        'damage; checkpoints of it are witnessed all the same.',
+        'Every node keeps all lanes, unless told otherwise. What is not kept is removed from this disk, ' +
+        'fetched no more, and no damage; checkpoints of it are witnessed all the same. With --headers the ' +
+        'other lanes are kept without payloads: who did what and when stays, and is checked, but not the ' +
+        'details. Of admins at least the headers are kept, since their redactions count here.',
       options: {
         lane: { value: 'NODE', isMultiple: true, help: 'Keep the lane of this node' },
+        headers: { help: 'Keep of all other lanes the headers, without payloads' },
         own: { help: 'Keep the own lane only' },
-        all: { help: 'Keep all lanes again' }
+        all: { help: 'Keep all lanes again, and fetch what is lacking' }
       },
-      examples: ['weaver chain keep --lane server', 'weaver chain keep --all'],
+      examples: [
+        'weaver chain keep --lane server',
+        'weaver chain keep --headers',
+        'weaver chain keep --all'
+      ],
       load: async () => (await import('../actions/chain-keep.ts')).keep
     },
     rotate: {

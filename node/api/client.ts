@@ -315,7 +315,7 @@ export class ControlClient {
     return this.#post('/chain/redact', wish)
   }
 
-  keepLanes(wish: api.ChainKeep): Promise<api.ChainKeep> {
+  keepLanes(wish: api.ChainKeep): Promise<api.ChainKept> {
     return this.#post('/chain/keep', wish)
   }
 

@@ -355,14 +355,28 @@ export const chainStatus: z.ZodType<api.ChainStatus> = z
           .object({ size: count, root: z.string(), witnesses: z.array(z.string()) })
           .nullable(),
         state: z.enum(['ok', 'behind', 'unkept', 'ended', 'forked', 'truncated']),
+        kept: z.enum(['whole', 'filling', 'headers', 'none']),
+        bytes: count,
         heir: z.string().nullable()
       })
     )
   })
   .meta({ id: 'ChainStatus' })
 export const chainKeep: z.ZodType<api.ChainKeep> = z
-  .strictObject({ lanes: z.array(z.string().max(128)).max(1024).nullable() })
+  .strictObject({
+    lanes: z.array(z.string().max(128)).max(1024).nullable(),
+    rest: z.enum(['none', 'headers']).optional()
+  })
   .meta({ id: 'ChainKeep' })
+export const chainKept: z.ZodType<api.ChainKept> = z
+  .object({
+    lanes: z.array(z.string()).nullable(),
+    rest: z.enum(['none', 'headers']),
+    headersOnly: z.array(z.string()),
+    lacking: z.array(z.string()),
+    freedBytes: count
+  })
+  .meta({ id: 'ChainKept' })
 export const keyRotation: z.ZodType<api.KeyRotation> = z
   .object({ from: z.string(), to: z.string() })
   .meta({ id: 'KeyRotation' })
@@ -380,6 +394,7 @@ export const chainReport: z.ZodType<api.ChainReport> = z
     entries: count,
     signatures: count,
     unchanged: count.optional(),
+    headersOnly: z.array(z.string()).optional(),
     problems: z.array(
       z.object({
         lane: z.string(),
@@ -438,7 +453,8 @@ export const chainEntry: z.ZodType<api.ChainEntry> = z
     actor: z.string(),
     subject: z.string(),
     payload: json,
-    redactedBy: z.string().nullable()
+    redactedBy: z.string().nullable(),
+    isPayloadKept: z.boolean()
   })
   .meta({ id: 'ChainEntry' })
 

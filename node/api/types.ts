@@ -409,13 +409,31 @@ export interface ChainLane {
   readonly clockBehindMs: number
   readonly checkpoint: Checkpoint | null
   readonly state: LaneState
+  /** How much of it this node keeps. `filling`: whole, but older payloads are lacking still. */
+  readonly kept: 'whole' | 'filling' | 'headers' | 'none'
+  /** What its blocks take on this disk. */
+  readonly bytes: number
   /** The key that goes on where this lane has ended. */
   readonly heir: string | null
 }
 
-/** Which lanes of others are kept, by node; null for all. */
+/** Which lanes of others are to be kept whole, by node; null for all. */
 export interface ChainKeep {
   readonly lanes: readonly string[] | null
+  /** What is to be kept of the other lanes: nothing (so by default), or blocks without payloads. */
+  readonly rest?: 'none' | 'headers' | undefined
+}
+
+/** What a node keeps from now on. */
+export interface ChainKept {
+  readonly lanes: readonly string[] | null
+  readonly rest: 'none' | 'headers'
+  /** Nodes of whose lanes the headers are kept: the admins among them always, since their redactions count here. */
+  readonly headersOnly: readonly string[]
+  /** Nodes whose lanes are to be whole, and of which nobody who is here could give all payloads. */
+  readonly lacking: readonly string[]
+  /** What the disk has got back. */
+  readonly freedBytes: number
 }
 
 /** A change of key that has been asked for: it is carried out by the next start. */
@@ -445,6 +463,8 @@ export interface ChainReport {
   readonly signatures: number
   /** Blocks of these whose bytes are those of an earlier verification; absent where there was none. */
   readonly unchanged?: number | undefined
+  /** Nodes of whose lanes only headers are kept here: what their payloads say was not checked. */
+  readonly headersOnly?: readonly string[] | undefined
   readonly problems: readonly ChainProblem[]
 }
 
@@ -532,6 +552,8 @@ export interface ChainEntry {
   readonly payload: Json
   /** The entry that has redacted the payload, or null. */
   readonly redactedBy: string | null
+  /** False where the payload is elsewhere: this node was told to keep only the headers of the lane. */
+  readonly isPayloadKept: boolean
 }
 
 /** A blob that a node holds. */

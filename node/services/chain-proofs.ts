@@ -1,9 +1,11 @@
 // Proof files and exports: what a chain shows to those who were not there.
 
 import type { BundleOptions, LaneCheckpoint } from '../../chain/index.ts'
+import { entryId, PayloadsNotHeldError, slotIn } from '../../chain/index.ts'
 import { toHex, WeaverError } from '../../core/index.ts'
 import type { Mesh } from '../../mesh/index.ts'
 import type { ChainProof, Checkpoint, ExportChunk } from '../api/index.ts'
+import { wholeRecords } from '../chain-repair.ts'
 import { EXPORT_CHUNK_BYTES } from '../limits.ts'
 import { resolveNode } from '../resolve.ts'
 import type { Rooms } from '../rooms.ts'
@@ -16,11 +18,8 @@ export function checkpointView(mesh: Mesh, checkpoint: LaneCheckpoint | null): C
 }
 
 /** An entry of the own lane is first covered by a checkpoint, and shown to the others, if it is not yet. */
-export async function proofOf(
-  { chain, mesh, witness, self, log }: Rooms,
-  id: string,
-  withPayload: boolean
-): Promise<ChainProof> {
+export async function proofOf(rooms: Rooms, id: string, withPayload: boolean): Promise<ChainProof> {
+  const { chain, mesh, witness, self, log } = rooms
   const options = { ...bundleOptions(mesh), withPayload }
   const entry = await chain.entry(id)
   if (entry === null) {
@@ -36,7 +35,28 @@ export async function proofOf(
       log.warn('Cannot have a checkpoint witnessed for a proof', { error: String(error) })
     }
   }
-  return { proof: await chain.proofs.prove(id, options) }
+  const slot = withPayload && entry.payload === null ? await slotElsewhere(rooms, id) : null
+  return { proof: await chain.proofs.prove(id, { ...options, slot }) }
+}
+
+/**
+ * The payload slot of an entry of a lane of which only headers are kept here, from a member that has it; null
+ * where it was redacted. @throws PayloadsNotHeldError `CHAIN_PAYLOADS_NOT_HELD`
+ */
+async function slotElsewhere(rooms: Rooms, id: string): Promise<Uint8Array | null> {
+  const { chain, mesh } = rooms
+  const { lane, height, index } = entryId(id)
+  if (!chain.lacksPayloads(lane) || chain.upkeep.redactionOf(entryId(id)) !== null) return null
+  for await (const record of wholeRecords(rooms, lane, height)) {
+    const slot = slotIn(record, index)
+    // Whether it is the entry's own is for chain/ to check.
+    if (slot !== null) return slot
+  }
+  throw new PayloadsNotHeldError(
+    `prove ${id} with its payload`,
+    `no member that is connected has it; its owner is ${mesh.nameOf(lane)}; ` +
+      'weaver chain prove --no-payload proves the entry without it'
+  )
 }
 
 export async function* exportStream(

@@ -14,6 +14,7 @@ import type {
   ChainVerifyStep
 } from '../api/index.ts'
 import { repairSource } from '../chain-repair.ts'
+import { noteFilled } from './chain-keep.ts'
 import { Feed } from '../feed.ts'
 import { resolveEntry, resolveNode } from '../resolve.ts'
 import type { Rooms } from '../rooms.ts'
@@ -64,8 +65,9 @@ export async function* verifySteps(
 
 function reportView(mesh: Mesh, report: VerifyReport): ChainReport {
   const { ok, lanes, blocks, entries, signatures, unchanged } = report
+  const headersOnly = report.headersOnly.map((lane) => mesh.nameOf(lane))
   const problems = report.problems.map((problem) => problemView(mesh, problem))
-  return { ok, lanes, blocks, entries, signatures, unchanged, problems }
+  return { ok, lanes, blocks, entries, signatures, unchanged, headersOnly, problems }
 }
 
 function problemView(mesh: Mesh, problem: Problem): ChainProblem {
@@ -116,6 +118,7 @@ export async function repair(
   const { chain, mesh, self, ledger } = rooms
   const options = lane === null ? {} : { lane: resolveNode(mesh, lane) }
   const repairs = await chain.repair(repairSource(rooms), { ...options, signal })
+  await noteFilled(rooms, repairs)
   const done = repairs.filter(({ repaired }) => repaired > 0)
   await ledger.record(
     done.map(({ lane: id, damaged, repaired }) => ({

@@ -35,7 +35,7 @@ export function chainOperations(rooms: Rooms): ChainOperations {
     chainStatus: () => {
       const lanes = chain
         .status()
-        .map(({ lane, height, entries, head, state, heir, checkpoint, clockAheadMs }) => ({
+        .map(({ lane, height, entries, head, state, heir, checkpoint, clockAheadMs, ...rest }) => ({
           node: mesh.nameOf(lane),
           nodeId: lane,
           height,
@@ -43,14 +43,16 @@ export function chainOperations(rooms: Rooms): ChainOperations {
           head: head === null ? '' : toHex(head),
           ...clockOf(rooms, lane, clockAheadMs),
           checkpoint: checkpointView(mesh, checkpoint),
-          state: state === 'behind' && !rooms.kept.keeps(lane) ? ('unkept' as const) : state,
+          state: state === 'behind' && rest.keeping === 'none' ? ('unkept' as const) : state,
+          kept: rest.keeping,
+          bytes: rest.bytes,
           heir
         }))
       return { mesh: mesh.meshId(), lanes: lanes.toSorted((a, b) => (a.node < b.node ? -1 : 1)) }
     },
     verifyChain: (query, signal) => verify(rooms, query, signal),
     verifySteps: async (query, options) => verifySteps(rooms, query, options),
-    keepLanes: ({ lanes }) => keepLanes(rooms, lanes),
+    keepLanes: (wish) => keepLanes(rooms, wish),
     rotateKey: () => rotateKey(rooms),
     redactEntry: (request) => redact(rooms, request),
     repairChain: (lane, signal) => repair(rooms, lane, signal),
@@ -152,6 +154,8 @@ function isAfter(entry: LogEntry, seen: LogEntry): boolean {
 }
 
 function entryView({ mesh, chain }: Rooms, entry: LogEntry): ChainEntry {
+  const ref = entryId(entry.entry)
+  const redactedBy = entry.payload === null ? (chain.upkeep.redactionOf(ref)?.id ?? null) : null
   return {
     node: laneName(mesh, entry.lane),
     lane: entry.lane,
@@ -163,8 +167,8 @@ function entryView({ mesh, chain }: Rooms, entry: LogEntry): ChainEntry {
     actor: entry.actor,
     subject: entry.subject,
     payload: jsonOf(entry.payload),
-    redactedBy:
-      entry.payload === null ? (chain.upkeep.redactionOf(entryId(entry.entry))?.id ?? null) : null
+    redactedBy,
+    isPayloadKept: entry.payload !== null || redactedBy !== null || !chain.lacksPayloads(entry.lane)
   }
 }
 

@@ -10,6 +10,7 @@ import type {
   Agent,
   ChainEntry,
   ChainKeep,
+  ChainKept,
   ChainProof,
   ChainRedaction,
   ChainRedactionRequest,
@@ -148,7 +149,8 @@ export const ENTRY: ChainEntry = {
   actor: `node:${NODE_ID}`,
   subject: `task:${TASK_ID}`,
   payload: { code: 0 },
-  redactedBy: null
+  redactedBy: null,
+  isPayloadKept: true
 }
 
 const DATE = ['sh', '-c', 'date']
@@ -450,7 +452,9 @@ export class FakeKernelService extends FakeBlobs implements KernelService {
     const clock = { clockAheadMs: 0, clockBehindMs: 0 }
     return {
       mesh: STATUS.mesh.id,
-      lanes: [{ ...lane, ...clock, checkpoint: null, state: 'ok', heir: null }]
+      lanes: [
+        { ...lane, ...clock, checkpoint: null, state: 'ok', kept: 'whole', bytes: 900, heir: null }
+      ]
     }
   }
 
@@ -468,7 +472,10 @@ export class FakeKernelService extends FakeBlobs implements KernelService {
     })
   }
 
-  readonly keepLanes = async (wish: ChainKeep): Promise<ChainKeep> => wish
+  readonly keepLanes = async ({ lanes, rest = 'none' }: ChainKeep): Promise<ChainKept> => {
+    return { lanes, rest, headersOnly: [], lacking: [], freedBytes: 4096 }
+  }
+
   readonly rotateKey = async (): Promise<KeyRotation> => ({ from: NODE_ID, to: NODE_ID })
 
   async redactEntry({ entry, reason }: ChainRedactionRequest): Promise<ChainRedaction> {

@@ -20,7 +20,7 @@ interface StoredFile {
 }
 
 export interface Fault {
-  readonly action: 'create' | 'rename' | 'write' | 'sync' | 'truncate' | 'read'
+  readonly action: 'create' | 'remove' | 'rename' | 'write' | 'sync' | 'truncate' | 'read'
   readonly error: 'full' | 'io'
   /** Only files whose name contains this. */
   readonly name?: string
@@ -72,6 +72,7 @@ export class MemoryLaneDisk {
       remove: async (name) => {
         await aTurn()
         check('remove', name)
+        this.#strike('remove', name)
         this.#files.delete(name)
       },
       rename: async (from, to) => {

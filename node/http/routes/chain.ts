@@ -2,6 +2,7 @@ import { z } from 'zod'
 import {
   chainEntry,
   chainKeep,
+  chainKept,
   chainProof,
   chainRedaction,
   chainRedactionRequest,
@@ -66,9 +67,9 @@ function upkeepRoutes(service: KernelService): readonly Route[] {
       method: 'post',
       path: '/api/v1/chain/keep',
       tag,
-      summary: 'Choose which lanes of others this node keeps; null for all',
+      summary: 'Choose how much of the lanes of others this node keeps; null for all',
       body: chainKeep,
-      gives: chainKeep,
+      gives: chainKept,
       call: ({ body }) => service.keepLanes(body)
     }),
     answerRoute({

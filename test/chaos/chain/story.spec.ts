@@ -7,7 +7,6 @@ import { join, resolve } from 'node:path'
 import process from 'node:process'
 import { promisify } from 'node:util'
 import { Lab, until } from '../kernel/lab.ts'
-import type { KernelHandle } from '../kernel/lab.ts'
 
 const WEAVER = resolve(import.meta.dirname, '../../../bin/weaver.js')
 
@@ -121,56 +120,3 @@ describe('reading the chain as an auditor', function () {
     assert.equal((await lab.weaver('laptop', 'chain', 'verify')).code, 0)
   })
 })
-
-describe('a member that keeps only some lanes', function () {
-  this.timeout(120_000)
-  let lab: Lab
-
-  beforeEach(async () => {
-    lab = await Lab.open()
-  })
-
-  afterEach(async () => {
-    await lab.close()
-  })
-
-  it('fetches no more of the others, says so, finds no damage, serves none of it, and still witnesses', async () => {
-    const [laptop, server] = await lab.pair()
-    await until(async () => (await heights(server))['laptop'] !== undefined)
-    assert.equal((await lab.weaver('server', 'chain', 'keep')).code, 2)
-    assert.equal((await lab.weaver('server', 'chain', 'keep', '--lane', 'nobody')).code, 1)
-    const chosen = await lab.weaver('server', 'chain', 'keep', '--own')
-    assert.equal(chosen.code, 0, chosen.stderr)
-    // Also after a restart of the one that was told.
-    await lab.weaver('server', 'kernel', 'restart')
-    const held = (await heights(server))['laptop'] ?? 0
-    for (let round = 0; round < 3; round += 1) await lab.invite('laptop')
-    const grown = (await heights(laptop))['laptop'] ?? 0
-    assert(grown > held)
-    await until(async () => (await stateOf(server, 'laptop')) === 'unkept')
-    assert.equal((await heights(server))['laptop'], held)
-    const { ok, problems } = await server.client.verifyChain(null)
-    assert.deepEqual([ok, problems], [true, []])
-    assert.equal((await lab.weaver('server', 'chain', 'show', `${grown}.0@laptop`)).code, 1)
-    // Witness duty: the newest checkpoint of the lane that it does not keep carries its cosignature.
-    await until(async () => {
-      const { lanes } = await laptop.client.chainStatus()
-      const checkpoint = lanes.find(({ node }) => node === 'laptop')?.checkpoint
-      return (checkpoint?.size ?? 0) >= grown && checkpoint?.witnesses.includes('server') === true
-    })
-    // And back.
-    assert.equal((await lab.weaver('server', 'chain', 'keep', '--all')).code, 0)
-    await until(async () => ((await heights(server))['laptop'] ?? 0) >= grown)
-    assert.equal(await stateOf(server, 'laptop'), 'ok')
-  })
-})
-
-async function heights({ client }: KernelHandle): Promise<Record<string, number>> {
-  const { lanes } = await client.chainStatus()
-  return Object.fromEntries(lanes.map(({ node, height }) => [node, height]))
-}
-
-async function stateOf({ client }: KernelHandle, name: string): Promise<string | undefined> {
-  const { lanes } = await client.chainStatus()
-  return lanes.find(({ node }) => node === name)?.state
-}

@@ -2,7 +2,7 @@
 // that delivers at once.
 
 import assert from 'node:assert/strict'
-import type { Chain } from '../../../chain/index.ts'
+import type { Chain, ChainOptions } from '../../../chain/index.ts'
 import { readEvidence } from '../../../chain/offline/evidence.ts'
 import { nodePrimitives } from '../../../chain/offline/index.ts'
 import { decodeCbor, encodeCbor, millis, WeaverError } from '../../../core/index.ts'
@@ -31,8 +31,11 @@ class Net {
   readonly #cut = new Set<string>()
   readonly #delivered = new Set<Promise<unknown>>()
 
-  async join({ open, lane: id }: Pick<Kit, 'open' | 'lane'>): Promise<Node> {
-    const chain = await open()
+  async join(
+    { open, lane: id }: Pick<Kit, 'open' | 'lane'>,
+    options: ChainOptions = {}
+  ): Promise<Node> {
+    const chain = await open(options)
     const rpc = this.#client(id)
     const connectedPeers = (): readonly NodeId[] => this.#peersOf(id)
     const shared = { self: id, chain, rpc, connectedPeers, isMember: () => true, log: silentLog }
@@ -56,6 +59,10 @@ class Net {
     await node.witness.stop()
     await node.sync.stop()
     await node.chain.stop()
+  }
+
+  async close(): Promise<void> {
+    for (let node = this.nodes[0]; node !== undefined; node = this.nodes[0]) await this.leave(node)
   }
 
   cut(a: Node, b: Node): void {
@@ -242,3 +249,55 @@ describe('node: witnesses', () => {
 function lanesIn(chain: Chain): Readonly<Record<string, string>> {
   return Object.fromEntries(chain.status().map(({ lane, state }) => [lane, state]))
 }
+
+describe('members that keep only headers', () => {
+  it('get them from each other; nobody takes theirs for the whole', async () => {
+    const net = new Net()
+    const owner = await net.join(kit(1))
+    const headers: ChainOptions = {
+      keeping: (lane) => (lane === kit(1).lane ? 'headers' : 'whole')
+    }
+    const [bare, other] = [await net.join(kit(2), headers), await net.join(kit(3), headers)]
+    const whole = await net.join(kit(4))
+    net.cut(owner, other)
+    net.cut(owner, whole)
+    await owner.chain.append([draft(1), draft(2)])
+    for (let round = 0; round < 3; round += 1) await net.gossip()
+    const heightAt = ({ chain }: Node): number =>
+      chain.status().find(({ lane }) => lane === owner.id)?.height ?? 0
+    assert.deepEqual([heightAt(bare), heightAt(other), heightAt(whole)], [1, 1, 0])
+    // Who wants the whole knows that there is more, and waits for somebody who has it.
+    assert.equal(whole.chain.status().find(({ lane }) => lane === owner.id)?.state, 'behind')
+    for (const { chain } of [bare, other]) {
+      assert.equal((await chain.entry(`1.0@${owner.id}`))?.payload, null)
+      assert.deepEqual((await chain.verify()).problems, [])
+    }
+    const body = { lane: owner.id, from: 1, bytesMax: 1e6 }
+    const read = (bare_: Cbor): Promise<Cbor> => {
+      const request = { peer: whole.id, method: 'read', body: { ...body, ...Object(bare_) } }
+      return Promise.resolve(bare.sync.service().serve(request as RpcRequest))
+    }
+    assert.deepEqual(await read({}), { records: [] })
+    assert.equal(Object(await read({ bare: true })).records.length, 1)
+    await net.close()
+  })
+
+  it('know all the same when an owner has lost blocks, and when it has two versions of one', async () => {
+    const net = new Net()
+    const first = kit(1)
+    const owner = await net.join(first)
+    const headers: ChainOptions = { keeping: (lane) => (lane === first.lane ? 'headers' : 'whole') }
+    const bare = await net.join(kit(2), headers)
+    await owner.chain.append([draft(1)])
+    await owner.chain.append([draft(2)])
+    await net.gossip()
+    await net.leave(owner)
+    // The same key on another disk, with another history.
+    const twin = await net.join(kit(1))
+    await twin.chain.append([draft(3)])
+    await net.gossip()
+    assert.equal(bare.chain.isBelieved(first.lane), false)
+    assert.equal(twin.chain.failure()?.code, 'CHAIN_LANE_TRUNCATED')
+    await net.close()
+  })
+})
