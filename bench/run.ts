@@ -14,6 +14,7 @@ import { benches as policy } from './policy.ts'
 import { benches as rows } from './mesh-rows.ts'
 import { benches as silence } from './mesh-silence.ts'
 import { printToStdout as print } from './stats.ts'
+import { benches as tools } from './tools.ts'
 import type { Bench } from './stats.ts'
 
 const all: readonly Bench[] = [
@@ -27,7 +28,8 @@ const all: readonly Bench[] = [
   ...membership,
   ...policy,
   ...silence,
-  ...rows
+  ...rows,
+  ...tools
 ]
 const wanted = process.argv.slice(2)
 const chosen = all.filter(

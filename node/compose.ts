@@ -235,7 +235,7 @@ async function openKernel(
         ...foldered({ processes, log, streamMeter }, paths.work),
         outputs: processes.spool,
         sandbox: createSandbox(
-          { clock, log },
+          { clock, log, walls: containment.workers },
           { cacheFolder: paths.tools, execPath: process.execPath }
         ),
         secrets,
@@ -333,7 +333,8 @@ async function containmentOf(
       closedPaths: [paths.home],
       environment: process.env,
       platform: process.platform,
-      arch: process.arch
+      arch: process.arch,
+      execPath: process.execPath
     }
   )
   const { detected } = opened

@@ -6,7 +6,12 @@ import { grantRequest } from '../governance/index.ts'
 import type { Action, Gate, GateRequest } from '../governance/index.ts'
 
 /** The acts that start a process on this node. A task's submission starts nothing: its executor decides. */
-const STARTS: ReadonlySet<Action> = new Set<Action>(['task.accept', 'agent.spawn', 'process.spawn'])
+const STARTS: ReadonlySet<Action> = new Set<Action>([
+  'task.accept',
+  'agent.spawn',
+  'process.spawn',
+  'tool.call' // Of its worker.
+])
 
 /** The same gate, for which a start says in its context how it is confined. */
 export function spawnGate(gate: Gate): Gate {

@@ -60,6 +60,19 @@ export const GUEST_HEAP_MIB = 128
 /** Of a transpiler, which holds the component and everything made of it. */
 export const TRANSPILER_HEAP_MIB = 512
 
+/** Code, stacks and buffers of the worker beside its heap and the guest's memories: it has 60 to 110 MB. */
+export const WORKER_OWN_MIB = 256
+
+/** What the machine lets a worker have in all, before it is ended: everything above together. */
+export const GUEST_PROCESS_BYTES_MAX: number =
+  GUEST_MEMORIES_MAX * GUEST_MEMORY_PAGES_MAX * 64 * KIB + (GUEST_HEAP_MIB + WORKER_OWN_MIB) * MIB
+
+/** The translator is itself a WASM component, whose memory counts beside its heap. */
+export const TRANSPILER_PROCESS_BYTES_MAX: number = (2 * TRANSPILER_HEAP_MIB + WORKER_OWN_MIB) * MIB
+
+/** Node starts ten to twenty threads, by the number of cores; the lifeline is one more. */
+export const WORKER_THREADS_MAX = 64
+
 /** What a worker wrote to stderr before it died is kept up to here, for the log. */
 export const STDERR_BYTES_MAX: number = 4 * KIB
 

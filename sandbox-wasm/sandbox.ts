@@ -7,7 +7,7 @@
 //   S3. Nothing of the translator is loaded in this process.
 
 import { fileURLToPath } from 'node:url'
-import type { Clock, Logger, Millis } from '../core/index.ts'
+import type { Clock, Containment, Logger, Millis } from '../core/index.ts'
 import { readComponent, readManifest } from './builtin-tools.ts'
 import type { ToolEntry, ToolSummary } from './builtin-tools.ts'
 import {
@@ -19,7 +19,7 @@ import {
   ToolUnknownError
 } from './errors.ts'
 import { INPUT_BYTES_MAX, TIME_LIMIT_DEFAULT_MS, TIME_LIMIT_MAX_MS } from './limits.ts'
-import type { WorkerLauncher } from './ports.ts'
+import type { WorkerLauncher, WorkerWalls } from './ports.ts'
 import { jsonOf, toolResult } from './tool-result.ts'
 import type { JsonValue, ToolResult } from './tool-result.ts'
 import { cached, discard, store } from './transpile-cache.ts'
@@ -34,6 +34,7 @@ import { processLauncher } from './worker-process.ts'
 export interface SandboxDeps {
   readonly clock: Clock
   readonly log: Logger
+  readonly walls: WorkerWalls
   /** Worker processes, unless a test passes something else. */
   readonly launcher?: WorkerLauncher
 }
@@ -55,6 +56,14 @@ export interface ToolCall {
   /** Interfaces the tool may import, without versions (`wasi:cli/environment`). None by default. */
   readonly imports?: readonly string[]
   readonly timeLimitMs?: Millis
+  /** `none`: without the walls of the operating system, where somebody was allowed that. `os` by default. */
+  readonly containment?: Containment
+}
+
+interface RunOptions {
+  readonly granted: readonly string[]
+  readonly timeLimitMs: Millis
+  readonly containment: Containment
 }
 
 export interface ToolDetails extends ToolSummary {
@@ -83,7 +92,7 @@ export class Sandbox {
   constructor(deps: SandboxDeps, options: SandboxOptions) {
     const log = deps.log.child({ room: 'sandbox-wasm' })
     this.#clock = deps.clock
-    this.#launcher = deps.launcher ?? processLauncher({ log }, { execPath: options.execPath })
+    this.#launcher = deps.launcher ?? processLauncher({ log, walls: deps.walls }, options)
     this.#pool = new WorkerPool({ launcher: this.#launcher, clock: deps.clock }, options.pool)
     this.#cacheFolder = options.cacheFolder
     this.#builtinFolder =
@@ -100,7 +109,7 @@ export class Sandbox {
   async inspect(name: string, signal?: AbortSignal): Promise<ToolDetails> {
     const tool = await this.#find(name)
     await readComponent(tool) // Again, also if it is prepared: to inspect is to look at what is there.
-    const { imports } = await this.#prepare(tool)
+    const { imports } = await this.#prepare(tool, 'os')
     const isPure = imports.length === 0
     const about = isPure ? await this.#about(tool, signal) : null
     return { ...summary(tool), imports, about }
@@ -111,7 +120,7 @@ export class Sandbox {
    * worker and throws the signal's reason. Calls may overlap. Nothing is retried.
    * @throws WeaverError `SANDBOX_TOOL_UNKNOWN`, `SANDBOX_INPUT_INVALID`, `SANDBOX_DIGEST_MISMATCH`,
    *   `SANDBOX_COMPONENT_INVALID`, `SANDBOX_IMPORT_REFUSED`, `SANDBOX_BUSY`, `SANDBOX_WORKER_FAILED`,
-   *   `SANDBOX_STOPPED`, `SANDBOX_MANIFEST_BROKEN`
+   *   `SANDBOX_STOPPED`, `SANDBOX_MANIFEST_BROKEN`, `CONTAINMENT_MISSING`
    */
   async call(call: ToolCall, signal?: AbortSignal): Promise<ToolResult> {
     const bytes = Buffer.byteLength(call.input)
@@ -125,7 +134,8 @@ export class Sandbox {
     }
     const tool = await this.#find(call.tool)
     const request: CallRequest = { type: 'call', method: 'call', input: call.input }
-    const options = { granted: call.imports ?? [], timeLimitMs }
+    const { imports: granted = [], containment = 'os' } = call
+    const options = { granted, timeLimitMs, containment }
     return toolResult(await this.#run(tool, request, options, signal), timeLimitMs)
   }
 
@@ -147,7 +157,11 @@ export class Sandbox {
 
   async #about(tool: ToolEntry, signal?: AbortSignal): Promise<JsonValue> {
     const request: CallRequest = { type: 'call', method: 'describe', input: '' }
-    const options = { granted: [], timeLimitMs: TIME_LIMIT_DEFAULT_MS }
+    const options: RunOptions = {
+      granted: [],
+      timeLimitMs: TIME_LIMIT_DEFAULT_MS,
+      containment: 'os'
+    }
     const result = await this.#run(tool, request, options, signal)
     const { ok, output, error } = toolResult(result, TIME_LIMIT_DEFAULT_MS)
     if (!ok)
@@ -158,25 +172,25 @@ export class Sandbox {
   async #run(
     tool: ToolEntry,
     request: CallRequest,
-    options: { readonly granted: readonly string[]; readonly timeLimitMs: Millis },
+    options: RunOptions,
     signal?: AbortSignal
   ): Promise<PoolResult> {
-    const { timeLimitMs } = options
+    const { timeLimitMs, containment } = options
     try {
-      const prepared = await this.#granted(tool, options.granted)
-      return await this.#pool.run({ tool: prepared, request, timeLimitMs }, signal)
+      const prepared = await this.#granted(tool, options)
+      return await this.#pool.run({ tool: prepared, containment, request, timeLimitMs }, signal)
     } catch (error) {
       if (!(error instanceof CacheCorruptError)) throw error
       // Nothing has run yet: the worker refused the files (T2). They are made again, once.
       this.#prepared.delete(tool.sha256)
       await discard(this.#cacheFolder, tool.sha256)
-      const prepared = await this.#granted(tool, options.granted)
-      return await this.#pool.run({ tool: prepared, request, timeLimitMs }, signal)
+      const prepared = await this.#granted(tool, options)
+      return await this.#pool.run({ tool: prepared, containment, request, timeLimitMs }, signal)
     }
   }
 
-  async #granted(tool: ToolEntry, granted: readonly string[]): Promise<Transpiled> {
-    const prepared = await this.#prepare(tool)
+  async #granted(tool: ToolEntry, { granted, containment }: RunOptions): Promise<Transpiled> {
+    const prepared = await this.#prepare(tool, containment)
     const refused = prepared.imports.filter(
       (name) => !granted.includes(name) || !CLOSED_INTERFACES.includes(name)
     )
@@ -184,22 +198,26 @@ export class Sandbox {
     return prepared
   }
 
-  #prepare(tool: ToolEntry): Promise<Transpiled> {
+  #prepare(tool: ToolEntry, containment: Containment): Promise<Transpiled> {
     const known = this.#prepared.get(tool.sha256)
     if (known !== undefined) return known
     // Before the first await, so that two calls share one translation.
-    const preparing = this.#translations.then(() => this.#translated(tool))
+    const preparing = this.#translations.then(() => this.#translated(tool, containment))
     this.#prepared.set(tool.sha256, preparing)
     this.#translations = preparing.catch(() => this.#prepared.delete(tool.sha256))
     return preparing
   }
 
-  async #translated(tool: ToolEntry): Promise<Transpiled> {
+  async #translated(tool: ToolEntry, containment: Containment): Promise<Transpiled> {
     const component = await readComponent(tool)
     const before = await cached(this.#cacheFolder, tool.sha256)
     if (before !== null) return before
     const deps = { launcher: this.#launcher, clock: this.#clock }
-    const translation = await transpile(deps, tool.name, component, this.#stopping.signal)
+    const translation = await transpile(
+      deps,
+      { name: tool.name, component, containment },
+      this.#stopping.signal
+    )
     return await store(this.#cacheFolder, tool.sha256, translation)
   }
 }

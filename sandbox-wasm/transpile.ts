@@ -1,4 +1,4 @@
-import type { Clock } from '../core/index.ts'
+import type { Clock, Containment } from '../core/index.ts'
 import { ComponentInvalidError, WorkerFailedError } from './errors.ts'
 import { MESSAGE_CHARACTERS_MAX, TRANSPILE_LIMIT_MS, TRANSPILED_BYTES_MAX } from './limits.ts'
 import type { WorkerLauncher } from './ports.ts'
@@ -7,17 +7,22 @@ import { within } from './within.ts'
 
 const EXPORTS = ['call', 'describe'] as const
 
+export interface TranslationWish {
+  readonly name: string
+  readonly component: Uint8Array
+  readonly containment: Containment
+}
+
 /**
  * Translates a component in a process of its own, which ends with it.
- * @throws WeaverError `SANDBOX_COMPONENT_INVALID`, `SANDBOX_WORKER_FAILED`
+ * @throws WeaverError `SANDBOX_COMPONENT_INVALID`, `SANDBOX_WORKER_FAILED`, `CONTAINMENT_MISSING`
  */
 export async function transpile(
   deps: { readonly launcher: WorkerLauncher; readonly clock: Clock },
-  name: string,
-  component: Uint8Array,
+  { name, component, containment }: TranslationWish,
   signal: AbortSignal
 ): Promise<Translation> {
-  const link = await deps.launcher.transpiler()
+  const link = await deps.launcher.transpiler(containment)
   const kill = (): void => link.kill()
   signal.addEventListener('abort', kill)
   try {

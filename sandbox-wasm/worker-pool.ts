@@ -2,11 +2,12 @@
 //
 // Invariants
 //   Q1. At most `workersMax` workers exist, and at most `waitingMax` calls wait.
-//   Q2. A worker serves one call at a time, and no other tool than the one it was loaded with.
+//   Q2. A worker serves one call at a time, no other tool than the one it was loaded with, and only calls
+//       that asked for the containment it has.
 //   Q3. A worker whose call did not end in an answer of the guest is never used again.
 //   Q4. A call takes no longer than its time limit once it has a worker: then the worker is killed.
 
-import type { Clock, Millis } from '../core/index.ts'
+import type { Clock, Containment, Millis } from '../core/index.ts'
 import { millis } from '../core/index.ts'
 import {
   CacheCorruptError,
@@ -43,6 +44,7 @@ export interface PoolResult {
 
 export interface PoolCall {
   readonly tool: Transpiled
+  readonly containment: Containment
   readonly request: CallRequest
   readonly timeLimitMs: Millis
 }
@@ -56,6 +58,7 @@ export interface PoolOptions {
 
 interface Worker {
   readonly tool: Transpiled
+  readonly containment: Containment
   readonly link: GuestLink
   calls: number
   /** Aborting it stops the countdown to the end of an idle worker. Null while it is busy. */
@@ -114,7 +117,7 @@ export class WorkerPool {
   }
 
   async #run(call: PoolCall, signal?: AbortSignal): Promise<PoolResult> {
-    const worker = await this.#acquire(call.tool, signal)
+    const worker = await this.#acquire(call, signal)
     const abort = (): void => this.#end(worker)
     signal?.addEventListener('abort', abort)
     try {
@@ -145,15 +148,15 @@ export class WorkerPool {
     return outcome
   }
 
-  async #acquire(tool: Transpiled, signal?: AbortSignal): Promise<Worker> {
+  async #acquire(call: PoolCall, signal?: AbortSignal): Promise<Worker> {
     let isWoken = false
     try {
       for (;;) {
         this.#throwIfOver(signal)
         if (isWoken || this.#waiting.length === 0) {
-          const idle = this.#idleWorker(tool)
+          const idle = this.#idleWorker(call)
           if (idle !== null) return idle
-          if (this.#hasRoom()) return await this.#start(tool, signal)
+          if (this.#hasRoom()) return await this.#start(call, signal)
         }
         await this.#wait(isWoken, signal)
         isWoken = true
@@ -164,9 +167,10 @@ export class WorkerPool {
     }
   }
 
-  #idleWorker(tool: Transpiled): Worker | null {
+  #idleWorker({ tool, containment }: PoolCall): Worker | null {
     for (const worker of this.#workers) {
       if (worker.idle === null || worker.tool.folder !== tool.folder) continue
+      if (worker.containment !== containment) continue
       worker.idle.abort()
       worker.idle = null
       return worker
@@ -184,17 +188,17 @@ export class WorkerPool {
     return true
   }
 
-  async #start(tool: Transpiled, signal?: AbortSignal): Promise<Worker> {
+  async #start({ tool, containment }: PoolCall, signal?: AbortSignal): Promise<Worker> {
     this.#starting += 1 // Before the first await, so that two starts never take one place (Q1).
     let link: GuestLink | null = null
     const kill = (): void => link?.kill()
     signal?.addEventListener('abort', kill)
     try {
-      link = await this.#launch(tool)
+      link = await this.#launch(tool, containment)
       this.#throwIfOver(signal)
       await this.#load(tool, link)
       this.#throwIfOver(signal)
-      return this.#loaded(tool, link)
+      return this.#loaded(tool, containment, link)
     } catch (error) {
       link?.kill()
       this.#wakeOne() // The place that this start held is free again.
@@ -206,8 +210,8 @@ export class WorkerPool {
     }
   }
 
-  async #launch(tool: Transpiled): Promise<GuestLink> {
-    const link = await this.#deps.launcher.guest(tool.folder)
+  async #launch(tool: Transpiled, containment: Containment): Promise<GuestLink> {
+    const link = await this.#deps.launcher.guest(tool.folder, containment)
     this.#links.add(link)
     void link.ended.then(() => this.#links.delete(link))
     return link
@@ -218,8 +222,8 @@ export class WorkerPool {
     if (this.#isStopped) throw new SandboxStoppedError()
   }
 
-  #loaded(tool: Transpiled, link: GuestLink): Worker {
-    const worker: Worker = { tool, link, calls: 0, idle: null }
+  #loaded(tool: Transpiled, containment: Containment, link: GuestLink): Worker {
+    const worker: Worker = { tool, containment, link, calls: 0, idle: null }
     this.#workers.add(worker)
     void link.ended.then(() => this.#end(worker))
     return worker

@@ -3,26 +3,31 @@
 // Invariants
 //   P1. A worker gets three pipes and a lifeline, and nothing else of the kernel: no environment, no
 //       argument, no descriptor, no terminal, no working directory.
-//   P2. A worker may read its own sources and the one folder it is given, and may write nothing.
+//   P2. A worker may read its own sources and the one folder it is given, and may write nothing: by Node's
+//       permissions, and by the walls of the operating system unless it was asked to be without.
 //   P3. What a worker says is bounded and checked before anybody uses it; the first wrong byte ends it.
 
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import type { Logger, WeaverError } from '../core/index.ts'
+import type { Containment, Logger, WeaverError } from '../core/index.ts'
 import { WorkerDiedError, WorkerFailedError } from './errors.ts'
 import {
   GUEST_FRAME_BYTES_MAX,
   GUEST_HEAP_MIB,
   GUEST_MEMORY_PAGES_MAX,
+  GUEST_PROCESS_BYTES_MAX,
   STDERR_BYTES_MAX,
   TRANSPILER_FRAME_BYTES_MAX,
-  TRANSPILER_HEAP_MIB
+  TRANSPILER_HEAP_MIB,
+  TRANSPILER_PROCESS_BYTES_MAX,
+  WORKER_THREADS_MAX
 } from './limits.ts'
-import type { WorkerLauncher, WorkerLink } from './ports.ts'
+import type { ConfinedStart, WorkerLauncher, WorkerLink, WorkerWalls } from './ports.ts'
 import { encodeFrame, FrameReader } from './worker/frames.ts'
 
 // Sources run as they are, and as what `tsc` emits: the entry has the extension of this file.
@@ -55,23 +60,27 @@ const TranspileReplySchema = z.discriminatedUnion('type', [
 
 /** Workers as child processes of this one, run by `execPath`: Node 24 or newer. */
 export function processLauncher(
-  deps: { readonly log: Logger },
+  deps: { readonly log: Logger; readonly walls: WorkerWalls },
   options: { readonly execPath: string }
 ): WorkerLauncher {
   const launch = async <Request, Reply>(
     spec: WorkerSpec,
+    containment: Containment,
     schema: z.ZodType<Reply>
   ): Promise<WorkerLink<Request, Reply>> => {
-    const link = new ProcessLink<Request, Reply>(deps.log, start(options.execPath, spec), {
-      schema,
-      frameBytesMax: spec.frameBytesMax
-    })
+    const command = commandOf(options.execPath, spec)
+    const confined =
+      containment === 'none' ? unconfined(command) : around(deps.walls, spec, command)
+    const { log } = deps
+    const { frameBytesMax } = spec
+    const link = new ProcessLink<Request, Reply>(log, start(confined), { schema, frameBytesMax })
+    void link.ended.then(() => confined.ended())
     await link.spawned
     return link
   }
   return {
-    guest: (folder) => launch(guestSpec(folder), GuestReplySchema),
-    transpiler: () => launch(transpilerSpec(), TranspileReplySchema)
+    guest: (folder, containment) => launch(guestSpec(folder), containment, GuestReplySchema),
+    transpiler: (containment) => launch(transpilerSpec(), containment, TranspileReplySchema)
   }
 }
 
@@ -80,6 +89,7 @@ interface WorkerSpec {
   readonly flags: readonly string[]
   readonly readableFolders: readonly string[]
   readonly frameBytesMax: number
+  readonly memoryBytesMax: number
 }
 
 function guestSpec(folder: string): WorkerSpec {
@@ -91,24 +101,36 @@ function guestSpec(folder: string): WorkerSpec {
       '--disallow-code-generation-from-strings'
     ],
     readableFolders: [WORKER_FOLDER, folder],
-    frameBytesMax: GUEST_FRAME_BYTES_MAX
+    frameBytesMax: GUEST_FRAME_BYTES_MAX,
+    memoryBytesMax: GUEST_PROCESS_BYTES_MAX
   }
 }
 
 function transpilerSpec(): WorkerSpec {
-  // The outermost folder of packages: those that the translator itself depends on lie there too.
-  const entry = fileURLToPath(import.meta.resolve('@bytecodealliance/jco-transpile/component'))
-  const packages = entry.slice(0, entry.indexOf('/node_modules/') + '/node_modules/'.length)
   return {
     entry: 'transpile-main',
     flags: [`--max-old-space-size=${TRANSPILER_HEAP_MIB}`],
-    readableFolders: [WORKER_FOLDER, packages],
-    frameBytesMax: TRANSPILER_FRAME_BYTES_MAX
+    readableFolders: [WORKER_FOLDER, ...translatorFolders()],
+    frameBytesMax: TRANSPILER_FRAME_BYTES_MAX,
+    memoryBytesMax: TRANSPILER_PROCESS_BYTES_MAX
   }
 }
 
-function start(execPath: string, spec: WorkerSpec): ChildProcess {
-  const args = [
+/** The translator, and what it depends on: packages of one publisher, each in the same or an outer folder. */
+function translatorFolders(): readonly string[] {
+  const entry = fileURLToPath(import.meta.resolve('@bytecodealliance/jco-transpile/component'))
+  const ends = [...entry.matchAll(/\/node_modules\//g)].map(({ index }) => index)
+  return ends
+    .map((end) => `${entry.slice(0, end)}/node_modules/@bytecodealliance/`)
+    .filter((folder) => existsSync(folder))
+}
+
+/** Three streams and the lifeline. */
+const OWN_DESCRIPTORS: readonly 'pipe'[] = ['pipe', 'pipe', 'pipe', 'pipe']
+
+function commandOf(execPath: string, spec: WorkerSpec): readonly [string, ...string[]] {
+  return [
+    execPath,
     '--permission',
     ...spec.readableFolders.map((folder) => `--allow-fs-read=${folder}`),
     '--allow-worker', // For the lifeline; the guest's process gives it up once that is held.
@@ -118,13 +140,42 @@ function start(execPath: string, spec: WorkerSpec): ChildProcess {
     ...spec.flags,
     `${WORKER_FOLDER}${spec.entry}${EXTENSION}`
   ]
-  return spawn(execPath, args, {
-    cwd: '/',
-    env: {},
-    // A session of its own: what is typed at the kernel's terminal does not reach it.
-    detached: true,
-    stdio: ['pipe', 'pipe', 'pipe', 'pipe']
+}
+
+function around(
+  walls: WorkerWalls,
+  { readableFolders, memoryBytesMax }: WorkerSpec,
+  command: readonly [string, ...string[]]
+): ConfinedStart {
+  return walls.around({
+    command,
+    readable: readableFolders,
+    memoryBytesMax,
+    threadsMax: WORKER_THREADS_MAX,
+    firstDescriptor: OWN_DESCRIPTORS.length
   })
+}
+
+function unconfined(command: readonly [string, ...string[]]): ConfinedStart {
+  return { command, descriptors: [], release: () => undefined, ended: () => Promise.resolve() }
+}
+
+function start(confined: ConfinedStart): ChildProcess {
+  const [program, ...args] = confined.command
+  try {
+    return spawn(program, args, {
+      cwd: '/',
+      env: {},
+      // A session of its own: what is typed at the kernel's terminal does not reach it.
+      detached: true,
+      stdio: [...OWN_DESCRIPTORS, ...confined.descriptors]
+    })
+  } catch (error) {
+    void confined.ended()
+    throw new WorkerFailedError('the process does not start', { cause: error })
+  } finally {
+    confined.release()
+  }
 }
 
 interface Pending<Reply> {

@@ -37,10 +37,11 @@ function toolText(tool: Tool): string {
 export const call: Runner = async ({ client, output }, args) => {
   const [name = '', text = '{}'] = args.words
   const input = parseInput(text === '-' ? await wholeStdin() : text)
+  const containment = args.oneOf('containment', ['os', 'none'], 'os')
   const { withProgress } = await import('../clock.ts')
   const result = await withProgress(
     () => output.note(`weaver: ${name} is at work ...`),
-    client.callTool(name, { input, node: args.text('on') })
+    client.callTool(name, { input, node: args.text('on'), containment })
   )
   if (output.isJson || result.ok) {
     await output.document(result, (it) => shown(it.output))

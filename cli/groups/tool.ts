@@ -19,7 +19,13 @@ export const toolGroup: Group = {
       summary: 'Call a tool, here or on another node',
       usage: 'TOOL [JSON]',
       words: { min: 1, max: 2 },
-      options: { on: { value: 'NODE', help: 'Where to call it (default: here)' } },
+      options: {
+        on: { value: 'NODE', help: 'Where to call it (default: here)' },
+        containment: {
+          value: 'os|none',
+          help: 'none: without the walls of the operating system, where policy allows that (default: os)'
+        }
+      },
       about: 'JSON is the tool’s input; - reads it from stdin. Exit code 1 when the tool fails.',
       examples: [`weaver tool call hash '{"algorithm":"shake256","text":"hello"}' --on server`],
       load: async () => (await import('../actions/tool.ts')).call

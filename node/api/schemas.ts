@@ -327,7 +327,8 @@ export const tool: z.ZodType<api.Tool> = z
   .meta({ id: 'Tool' })
 export const toolCall: z.ZodType<api.ToolCall> = z.strictObject({
   input: json,
-  node: word.nullable().default(null)
+  node: word.nullable().default(null),
+  containment: z.enum(['os', 'none']).default('os')
 })
 export const toolResult: z.ZodType<api.ToolResult> = z
   .object({

@@ -363,6 +363,8 @@ export interface Tool extends ToolSummary {
 export interface ToolCall {
   readonly input: Json
   readonly node: string | null
+  /** `none`: the tool's worker without the walls of the operating system, where policy allows that. */
+  readonly containment: 'os' | 'none'
 }
 
 export interface ToolResult {

@@ -27,6 +27,15 @@ export type Rule =
       readonly bits: number
       readonly errno: number
     }
+  /** Refused unless the argument is `value` in the bits of `mask`. */
+  | {
+      readonly number: number
+      readonly kind: 'errno-unless-masked'
+      readonly argument: number
+      readonly mask: number
+      readonly value: number
+      readonly errno: number
+    }
   /** Refused if the argument is one of these. */
   | {
       readonly number: number
@@ -90,6 +99,14 @@ function bodyOf(rule: Rule): readonly Instruction[] {
         op(LOAD, argumentOffset(rule.argument)),
         op(AND, rule.bits),
         { ...op(JUMP_EQUAL, 0), ifFalse: 1 },
+        op(RETURN, ALLOW),
+        refuse(rule.errno)
+      ]
+    case 'errno-unless-masked':
+      return [
+        op(LOAD, argumentOffset(rule.argument)),
+        op(AND, rule.mask),
+        { ...op(JUMP_EQUAL, rule.value), ifFalse: 1 },
         op(RETURN, ALLOW),
         refuse(rule.errno)
       ]

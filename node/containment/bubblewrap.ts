@@ -154,7 +154,7 @@ export class Bubblewrap implements Containment {
     const argsDescriptor = descriptors.add(this.#written(args))
     const wished = { ...limits, pids: limits.pids ?? PIDS_DEFAULT }
     const kept = { demanded: limits, isKillable: false } // B3 ends it.
-    const group = this.#deps.groups.make(wish.pid, wished, kept)
+    const group = this.#deps.groups.make(String(wish.pid), wished, kept)
     const command = egress?.entering(EGRESS_SOCKET, wish.command) ?? wish.command
     const confined = [program, '--args', String(argsDescriptor), '--', ...command]
     return {
@@ -203,7 +203,7 @@ export class Bubblewrap implements Containment {
 const INSIDE = { PATH: PATH_INSIDE, HOME: TASK_FOLDER, TMPDIR: '/tmp' }
 
 /** What every contained process has around it. */
-const WALLS: readonly string[] = [
+export const WALLS: readonly string[] = [
   '--unshare-user',
   '--unshare-pid',
   '--unshare-ipc',

@@ -18,7 +18,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
-import type { Clock, Limits, Logger, Pid } from '../../core/index.ts'
+import type { Clock, Limits, Logger } from '../../core/index.ts'
 import { LimitMissingError } from './errors.ts'
 import { CPU_PERIOD_US, GROUP_REMOVE_PAUSE_MS, GROUP_REMOVE_TRIES_MAX } from './limits.ts'
 import type { ControlGroup } from './ports.ts'
@@ -45,7 +45,8 @@ export interface GroupReport {
 /** A process that was found in the group of a process of an earlier kernel. */
 export interface Left {
   readonly osPid: number
-  readonly pid: number
+  /** Null for what is no process of the table: a tool's worker. */
+  readonly pid: number | null
 }
 
 /** A group that processes join by writing their number into each of `joinFiles`. */
@@ -107,12 +108,12 @@ export class GroupMaker {
   }
 
   /**
-   * Null when there is nothing to hold and nothing to kill by. A limit that is only wished for is left out
+   * `name` is a process's pid, or one that no other group of this kernel has. Null when there is nothing to hold and nothing to kill by. A limit that is only wished for is left out
    * where it cannot be had.
    * @throws WeaverError `CONTAINMENT_LIMIT_MISSING` when one of `demanded` cannot be held (K2)
    */
   make(
-    pid: Pid,
+    name: string,
     wished: Limits,
     options: { readonly demanded: Limits; readonly isKillable: boolean }
   ): JoinableGroup | null {
@@ -126,12 +127,11 @@ export class GroupMaker {
           if (isDemanded) throw new LimitMissingError(controller, this.#why ?? 'no such controller')
           continue
         }
-        const folder = made(join(place.folder, String(pid)), folders)
+        const folder = made(join(place.folder, name), folders)
         writeAll(controller, { folder, isDemanded, files: write(place.version, folder) })
       }
       const killer = this.#places.get('kill')
-      if (options.isKillable && killer !== undefined)
-        made(join(killer.folder, String(pid)), folders)
+      if (options.isKillable && killer !== undefined) made(join(killer.folder, name), folders)
     } catch (error) {
       for (const folder of folders) removed(folder)
       throw error
@@ -290,11 +290,15 @@ function removed(folder: string): boolean {
 function endBelow(folder: string): readonly Left[] {
   const left: Left[] = []
   for (const name of namesIn(folder)) {
-    for (const osPid of membersOf(join(folder, name))) left.push({ osPid, pid: Number(name) })
+    for (const osPid of membersOf(join(folder, name))) left.push({ osPid, pid: pidNamed(name) })
     killGroup(join(folder, name))
     removed(join(folder, name))
   }
   return left
+}
+
+function pidNamed(name: string): number | null {
+  return /^\d+$/.test(name) ? Number(name) : null
 }
 
 function namesIn(folder: string): readonly string[] {

@@ -5,8 +5,10 @@ import type { GroupMakerDeps } from './cgroups.ts'
 import { detectContainment } from './detect.ts'
 import type { Absent, Detected } from './detect.ts'
 import type { Containment, Egress } from './ports.ts'
-import { seccompFilter } from './seccomp.ts'
+import { seccompFilter, workerFilter } from './seccomp.ts'
 import { Seatbelt } from './seatbelt.ts'
+import { BubblewrapWorkers, librariesOf, SeatbeltWorkers } from './workers.ts'
+import type { WorkerWalls } from '../../sandbox-wasm/index.ts'
 
 export interface ContainmentOptions {
   readonly home: string
@@ -16,6 +18,8 @@ export interface ContainmentOptions {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly platform: NodeJS.Platform
   readonly arch: string
+  /** The Node that runs tools' workers. */
+  readonly execPath: string
 }
 
 /** How this kernel confines, as far as this machine lets it. */
@@ -24,6 +28,8 @@ export interface OpenContainment {
   /** @throws WeaverError `CONTAINMENT_MISSING` */
   containment(): Containment
   readonly groups: GroupMaker
+  /** Around tools' workers. @throws WeaverError `CONTAINMENT_MISSING` at each of them where there is none */
+  readonly workers: WorkerWalls
   /** The way out for `net:` grants. */
   readonly egress: Egress | null
 }
@@ -39,6 +45,7 @@ export async function openContainment(
   return {
     detected,
     groups,
+    workers: await openedWorkers(detected, groups, options),
     egress: deps.egress,
     containment: () => {
       if (containment !== null) return containment
@@ -58,6 +65,25 @@ function opened(
   const filter = seccompFilter(options.arch)
   if (filter === null) return null // Not reached: it was not detected then.
   return new Bubblewrap(deps, { ...options, program, canBindOpen, filter })
+}
+
+async function openedWorkers(
+  detected: Detected | Absent,
+  groups: GroupMaker,
+  options: ContainmentOptions
+): Promise<WorkerWalls> {
+  if (detected.name === 'sandbox-exec') return new SeatbeltWorkers(detected.program)
+  const filter = workerFilter(options.arch)
+  if (detected.name === null || filter === null) {
+    return {
+      around: () => {
+        throw missing(detected)
+      }
+    }
+  }
+  const libraries = await librariesOf(options.execPath)
+  const { program } = detected
+  return new BubblewrapWorkers({ groups }, { ...options, program, filter, libraries })
 }
 
 /** Says what to install, and how to do without: by asking for it. */

@@ -84,6 +84,7 @@ const DENIED: Readonly<Record<string, readonly [number | null, number | null]>> 
 
 /** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET. */
 const NAMESPACE_FLAGS = 0x7e02_0000
+const CLONE_THREAD = 0x1_0000
 /** Input typed for the owner's terminal; TIOCLINUX does the same on a console. */
 const TIOCSTI = 0x5412
 const TIOCLINUX = 0x541c
@@ -93,21 +94,18 @@ const AF_INET6 = 10
 const AF_NETLINK = 16
 const NETLINK_ROUTE = 0
 
-const MACHINES: Readonly<
-  Record<
-    Machine,
-    {
-      readonly architecture: number
-      readonly foreignFrom: number | null
-      readonly column: 0 | 1
-      readonly clone: number
-      readonly clone3: number
-      readonly ioctl: number
-      readonly socket: number
-      readonly socketpair: number
-    }
-  >
-> = {
+interface MachineFacts {
+  readonly architecture: number
+  readonly foreignFrom: number | null
+  readonly column: 0 | 1
+  readonly clone: number
+  readonly clone3: number
+  readonly ioctl: number
+  readonly socket: number
+  readonly socketpair: number
+}
+
+const MACHINES: Readonly<Record<Machine, MachineFacts>> = {
   x64: {
     architecture: 0xc000_003e,
     foreignFrom: 0x4000_0000, // The x32 ABI: the same calls under other numbers.
@@ -130,15 +128,22 @@ const MACHINES: Readonly<
   }
 }
 
+/** What a tool's worker, of which only threads are asked, does not get beside that: [x64, arm64]. */
+const DENIED_TO_WORKERS: Readonly<Record<string, readonly [number | null, number | null]>> = {
+  fork: [57, null],
+  vfork: [58, null],
+  // execve itself is what makes the worker; nothing that could be executed is there, or can be made.
+  execveat: [322, 281],
+  memfd_create: [319, 279],
+  memfd_secret: [447, 447],
+  socket: [41, 198],
+  socketpair: [53, 199]
+}
+
 /** The filter for a machine as `process.arch` names it; null for one that we have no numbers of. */
 export function seccompFilter(arch: string): Uint8Array | null {
-  if (arch !== 'x64' && arch !== 'arm64') return null
-  const machine = MACHINES[arch]
-  const { architecture, foreignFrom, column } = machine
-  const denied = Object.values(DENIED).flatMap((numbers): readonly Rule[] => {
-    const number = numbers[column]
-    return number === null ? [] : [{ number, kind: 'errno', errno: EPERM }]
-  })
+  const machine = machineOf(arch)
+  if (machine === null) return null
   // Routing alone of netlink: without it a program cannot list its own (loopback) interfaces.
   const families = {
     kind: 'errno-unless' as const,
@@ -150,7 +155,7 @@ export function seccompFilter(arch: string): Uint8Array | null {
       { first: AF_NETLINK, third: NETLINK_ROUTE }
     ]
   }
-  const rules: readonly Rule[] = [
+  return assembled(machine, [
     {
       number: machine.clone,
       kind: 'errno-if-bits',
@@ -158,6 +163,36 @@ export function seccompFilter(arch: string): Uint8Array | null {
       bits: NAMESPACE_FLAGS,
       errno: EPERM
     },
+    { number: machine.socket, ...families },
+    { number: machine.socketpair, ...families }
+  ])
+}
+
+/** The same for a tool's worker: threads, and neither processes nor sockets. */
+export function workerFilter(arch: string): Uint8Array | null {
+  const machine = machineOf(arch)
+  if (machine === null) return null
+  return assembled(machine, [
+    {
+      number: machine.clone,
+      kind: 'errno-unless-masked',
+      argument: 0,
+      mask: NAMESPACE_FLAGS | CLONE_THREAD,
+      value: CLONE_THREAD,
+      errno: EPERM
+    },
+    ...refusals(DENIED_TO_WORKERS, machine)
+  ])
+}
+
+function machineOf(arch: string): MachineFacts | null {
+  return arch === 'x64' || arch === 'arm64' ? MACHINES[arch] : null
+}
+
+function assembled(machine: MachineFacts, own: readonly Rule[]): Uint8Array {
+  const { architecture, foreignFrom } = machine
+  const rules: readonly Rule[] = [
+    ...own,
     // Its flags lie in memory, where a filter cannot look: C libraries fall back to clone.
     { number: machine.clone3, kind: 'errno', errno: ENOSYS },
     {
@@ -167,9 +202,17 @@ export function seccompFilter(arch: string): Uint8Array | null {
       values: [TIOCSTI, TIOCLINUX],
       errno: EPERM
     },
-    { number: machine.socket, ...families },
-    { number: machine.socketpair, ...families },
-    ...denied
+    ...refusals(DENIED, machine)
   ]
   return assemble({ architecture, foreignFrom, rules })
+}
+
+function refusals(
+  calls: Readonly<Record<string, readonly [number | null, number | null]>>,
+  { column }: MachineFacts
+): readonly Rule[] {
+  return Object.values(calls).flatMap((numbers): readonly Rule[] => {
+    const number = numbers[column]
+    return number === null ? [] : [{ number, kind: 'errno', errno: EPERM }]
+  })
 }

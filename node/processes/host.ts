@@ -182,7 +182,7 @@ export class RealProcessHost implements ProcessHost {
     const directory = cwd ?? this.#options.directory
     const environment = childEnvironment(this.#options.environment, env, leash)
     const kept = { demanded: limits, isKillable: true }
-    const group = this.#deps.containment.groups.make(pid, limits, kept)
+    const group = this.#deps.containment.groups.make(String(pid), limits, kept)
     const plan = { environment, directory, descriptors: [], release: (): void => undefined }
     if (group === null) return { ...plan, command, group }
     const seen = [{ path: '/', inside: '/', isWritable: true }]

@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import { millis, WeaverError } from '../../core/index.ts'
-import type { Cbor, NodeId } from '../../core/index.ts'
+import type { Cbor, Containment, NodeId } from '../../core/index.ts'
 import type { Gate, Principal } from '../../governance/index.ts'
 import { principalText } from '../../governance/index.ts'
 import type { RpcClient, RpcRequest, RpcService } from '../../mesh/index.ts'
@@ -14,7 +14,12 @@ import { noSuchMethod } from './errors.ts'
 const SERVICE = 'tools'
 const TEXT_MAX = 4 * 1024 * 1024
 
-const callSchema = z.object({ name: z.string().max(63), input: z.string().max(TEXT_MAX) })
+const callSchema = z.object({
+  name: z.string().max(63),
+  input: z.string().max(TEXT_MAX),
+  // Members of an earlier version do not say: contained.
+  containment: z.enum(['os', 'none']).default('os')
+})
 const answerSchema = z.object({ result: z.string().max(TEXT_MAX) })
 const resultSchema = z.object({
   ok: z.boolean(),
@@ -30,23 +35,31 @@ export interface ToolCallerDeps {
   readonly ledger: NodeLedger
 }
 
+export interface NamedCall {
+  readonly name: string
+  readonly input: string
+  readonly containment: Containment
+}
+
 export type ToolCaller = (
   principal: Principal,
-  call: { readonly name: string; readonly input: string },
+  call: NamedCall,
   signal: AbortSignal
 ) => Promise<ToolResult>
 
 /** Decided before the guest starts; `tool.called` is durable before the caller has the result. */
 export function toolCaller({ sandbox, gate, ledger }: ToolCallerDeps): ToolCaller {
-  return async (principal, { name, input }, signal) => {
+  return async (principal, { name, input, containment }, signal) => {
     const tool = (await sandbox.list()).find((listed) => listed.name === name)
     const resource = `tool:${name.slice(0, 63)}`
-    const context = { digest: tool?.digest ?? null, inputBytes: Buffer.byteLength(input) }
+    const inputBytes = Buffer.byteLength(input)
+    const context = { digest: tool?.digest ?? null, inputBytes, containment }
     const permit = await gate.authorize({ principal, action: 'tool.call', resource, context })
-    const result = await sandbox.call({ tool: name, input }, signal)
+    const result = await sandbox.call({ tool: name, input, containment }, signal)
     const payload = {
       decision: permit.decision.id,
       digest: tool?.digest ?? null,
+      containment,
       ok: result.ok,
       error: result.error?.code ?? null,
       durationMs: Math.round(result.durationMs)
@@ -73,7 +86,7 @@ export function toolsService(call: ToolCaller): RpcService {
 export async function callRemoteTool(
   rpc: RpcClient,
   node: NodeId,
-  call: { readonly name: string; readonly input: string },
+  call: NamedCall,
   signal: AbortSignal
 ): Promise<ToolResult> {
   const options = { signal, timeoutMs: REMOTE_CALL_TIMEOUT_MS }

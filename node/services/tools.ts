@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { GUEST_MEMORY_PAGES_MAX, TIME_LIMIT_DEFAULT_MS } from '../../sandbox-wasm/index.ts'
-import type { ToolDetails } from '../../sandbox-wasm/index.ts'
+import type { Sandbox, ToolDetails } from '../../sandbox-wasm/index.ts'
+import { WeaverError } from '../../core/index.ts'
 import type { Tool } from '../api/index.ts'
 import { callRemoteTool } from '../remote/tools.ts'
 import { resolveNode } from '../resolve.ts'
@@ -15,17 +16,34 @@ export function toolOperations(rooms: Rooms): ToolOperations {
     tools: async (signal) => {
       const tools = await sandbox.list()
       return await Promise.all(
-        tools.map(async ({ name }) => toolView(await sandbox.inspect(name, signal)))
+        tools.map(async ({ name }) => toolView(await inspected(sandbox, name, signal)))
       )
     },
     tool: async (name, signal) => toolView(await sandbox.inspect(name, signal)),
-    callTool: async (name, { input, node }, signal) => {
+    callTool: async (name, { input, node, containment }, signal) => {
       const target = node === null ? self : resolveNode(mesh, node)
-      const call = { name, input: JSON.stringify(input) }
+      const call = { name, input: JSON.stringify(input), containment }
       return target === self
         ? await rooms.callTool({ kind: 'owner' }, call, signal)
         : await callRemoteTool(mesh.rpc, target, call, signal)
     }
+  }
+}
+
+/** Where no worker can be contained, a tool is listed without what it would say of itself. */
+async function inspected(
+  sandbox: Sandbox,
+  name: string,
+  signal: AbortSignal
+): Promise<ToolDetails> {
+  try {
+    return await sandbox.inspect(name, signal)
+  } catch (error) {
+    const isMissing = error instanceof WeaverError && error.code === 'CONTAINMENT_MISSING'
+    const listed = (await sandbox.list()).find((tool) => tool.name === name)
+    if (!isMissing || listed === undefined) throw error
+    const about = { description: 'cannot be asked: this machine cannot contain it' }
+    return { ...listed, imports: [], about }
   }
 }
 

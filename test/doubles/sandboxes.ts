@@ -6,6 +6,10 @@ import { systemClock } from '../../core/system.ts'
 import type { SandboxSpec } from '../../node/api/index.ts'
 import { openContainment } from '../../node/containment/index.ts'
 import type { OpenContainment } from '../../node/containment/index.ts'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { WorkerWalls } from '../../sandbox-wasm/index.ts'
 import { silentLog } from './silent-log.ts'
 
 export const contained: Sandbox = DEFAULT_SANDBOX
@@ -31,7 +35,41 @@ export async function realContainment(options: {
       environment: process.env,
       platform: process.platform,
       arch: process.arch,
+      execPath: process.execPath,
       ...options
     }
   )
+}
+
+/** For kernels whose tools nobody calls. */
+export const noWalls: WorkerWalls = {
+  around: () => {
+    throw new Error('No tool is called here')
+  }
+}
+
+export interface OpenWalls {
+  readonly walls: WorkerWalls
+  /** `none` where this machine cannot confine, which was printed then. */
+  readonly containment: 'os' | 'none'
+  readonly close: () => void
+}
+
+let opened = 0
+
+/** What this machine really has around tools' workers. */
+export async function realWalls(): Promise<OpenWalls> {
+  const runDirectory = mkdtempSync(join(tmpdir(), 'weaver-walls-'))
+  opened += 1
+  const names = { home: `wa11${process.pid.toString(16)}`, boot: `w${opened}` }
+  const { detected, workers, groups } = await realContainment({ ...names, runDirectory })
+  if (detected.name === null) process.stderr.write(`workers are not contained: ${detected.why}\n`)
+  return {
+    walls: workers,
+    containment: detected.name === null ? 'none' : 'os',
+    close: () => {
+      groups.close()
+      rmSync(runDirectory, { recursive: true, force: true })
+    }
+  }
 }

@@ -7,6 +7,8 @@ import fc from 'fast-check'
 import { systemClock } from '../../../core/system.ts'
 import { createSandbox } from '../../../sandbox-wasm/index.ts'
 import type { Sandbox, ToolResult } from '../../../sandbox-wasm/index.ts'
+import { realWalls } from '../../doubles/sandboxes.ts'
+import type { OpenWalls } from '../../doubles/sandboxes.ts'
 import { silentLog } from '../../unit/sandbox-wasm/doubles.ts'
 
 // Method: the component as it is shipped, in its real worker process, against published vectors and
@@ -67,13 +69,16 @@ describe('tool hash', function () {
   this.timeout(60_000)
   let cacheFolder: string
   let sandbox: Sandbox
+  let walls: OpenWalls
   before(async () => {
     cacheFolder = await mkdtemp(join(tmpdir(), 'weft-hash-'))
     const options = { cacheFolder, execPath: process.execPath }
-    sandbox = createSandbox({ clock: systemClock, log: silentLog }, options)
+    walls = await realWalls()
+    sandbox = createSandbox({ clock: systemClock, log: silentLog, ...walls }, options)
   })
   after(async () => {
     await sandbox.stop()
+    walls.close()
     await rm(cacheFolder, { recursive: true })
   })
 

@@ -6,6 +6,8 @@ import { millis } from '../../../core/index.ts'
 import { systemClock } from '../../../core/system.ts'
 import { createSandbox } from '../../../sandbox-wasm/index.ts'
 import type { Sandbox, ToolResult } from '../../../sandbox-wasm/index.ts'
+import { realWalls } from '../../doubles/sandboxes.ts'
+import type { OpenWalls } from '../../doubles/sandboxes.ts'
 import { silentLog } from '../../unit/sandbox-wasm/doubles.ts'
 import { buildGuests } from './guests.ts'
 import { childrenOf, until } from './processes.ts'
@@ -20,12 +22,15 @@ describe('a hostile tool', function () {
   let builtinFolder: string
   let cacheFolder: string
   let sandbox: Sandbox
+  let open: OpenWalls
 
   before(async () => {
+    open = await realWalls()
     builtinFolder = await buildGuests()
     cacheFolder = await mkdtemp(join(tmpdir(), 'weft-hostile-'))
   })
   after(async () => {
+    open.close()
     await rm(builtinFolder, { recursive: true })
     await rm(cacheFolder, { recursive: true })
   })
@@ -39,7 +44,7 @@ describe('a hostile tool', function () {
 
   function start(): Sandbox {
     const options = { cacheFolder, builtinFolder, execPath: process.execPath }
-    return createSandbox({ clock: systemClock, log: silentLog }, options)
+    return createSandbox({ clock: systemClock, log: silentLog, walls: open.walls }, options)
   }
 
   const call = (
@@ -47,7 +52,9 @@ describe('a hostile tool', function () {
     options: { imports?: string[]; timeLimitMs?: number } = {}
   ): Promise<ToolResult> => {
     const { imports = [], timeLimitMs = 10_000 } = options
-    return sandbox.call({ tool, input: '{}', imports, timeLimitMs: millis(timeLimitMs) })
+    const { containment } = open
+    const limits = { timeLimitMs: millis(timeLimitMs), containment }
+    return sandbox.call({ tool, input: '{}', imports, ...limits })
   }
 
   const codeOf = async (...parameters: Parameters<typeof call>): Promise<string | undefined> =>

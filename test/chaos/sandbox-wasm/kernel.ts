@@ -4,10 +4,13 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { processLauncher } from '../../../sandbox-wasm/worker-process.ts'
+import { realWalls } from '../../doubles/sandboxes.ts'
 import { silentLog } from '../../unit/sandbox-wasm/doubles.ts'
 
 const folder = process.argv[2] ?? ''
-const link = await processLauncher({ log: silentLog }, { execPath: process.execPath }).guest(folder)
+const { walls } = await realWalls()
+const launcher = processLauncher({ log: silentLog, walls }, { execPath: process.execPath })
+const link = await launcher.guest(folder, process.argv[3] === 'none' ? 'none' : 'os')
 const source = readFileSync(join(folder, 'tool.js'))
 const sha256 = createHash('sha256').update(source).digest('hex')
 const files = [{ name: 'tool.js', sha256, sizeBytes: source.length }]

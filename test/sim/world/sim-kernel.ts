@@ -11,6 +11,7 @@ import { createPids } from '../../../node/processes/pids.ts'
 import type { Rooms } from '../../../node/rooms.ts'
 import type { KernelService } from '../../../node/service.ts'
 import { createSandbox } from '../../../sandbox-wasm/index.ts'
+import { noWalls } from '../../doubles/sandboxes.ts'
 import type { NodePorts, SimKernel } from './world.ts'
 
 export interface KernelShape {
@@ -59,7 +60,10 @@ export class WholeKernel implements SimKernel {
         taskProcesses: processes,
         outputs: { read: () => nothing() },
         // Never asked here for a tool: it would start a real process.
-        sandbox: createSandbox({ clock, log }, { cacheFolder: '/nowhere', execPath: '/nowhere' }),
+        sandbox: createSandbox(
+          { clock, log, walls: noWalls },
+          { cacheFolder: '/nowhere', execPath: '/nowhere' }
+        ),
         secrets: await Secrets.open({ files: new MemorySecretFiles(), clock, entropy }),
         missingContainment: () => new WeaverError('CONTAINMENT_MISSING', 'Not simulated'),
         streamMeter: () => undefined,

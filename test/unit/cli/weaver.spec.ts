@@ -167,7 +167,7 @@ describe('weaver for people', () => {
   it('reads a tool’s input from stdin', async () => {
     const { code } = await weaver(fixture.home, ['tool', 'call', 'hash', '-'], '{"text":"ü"}')
     assert.equal(code, 0)
-    const call = { input: { text: 'ü' }, node: null }
+    const call = { input: { text: 'ü' }, node: null, containment: 'os' }
     assert.deepEqual(fixture.service.calls, [['callTool', 'hash', call]])
   })
 })

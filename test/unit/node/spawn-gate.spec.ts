@@ -41,6 +41,13 @@ describe('node/spawn-gate', () => {
     assert.deepEqual(partsOf({ ...rest, context: silent })[0]?.action, 'process.uncontained')
   })
 
+  it('asks for a tool without containment as it does for a process', () => {
+    const request = { principal: owner, action: 'tool.call', resource: 'tool:hash' } as const
+    assert.deepEqual(partsOf({ ...request, context: { containment: 'os' } }), [])
+    const [part] = partsOf({ ...request, context: { containment: 'none' } })
+    assert.equal(`${part?.action} ${part?.resource}`, 'process.uncontained tool:hash')
+  })
+
   it('records all of it in one append, what goes with it last', async () => {
     const more = { kind: 'task.accepted', actor: 'a', subject: 's', payload: {} }
     const permit = await gate.authorizeWith(accept(owner, 'none', 'fs.write:/d'), [more])

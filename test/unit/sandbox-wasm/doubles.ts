@@ -1,7 +1,7 @@
 // A clock that a test moves, a log that keeps nothing, and workers without processes.
 
 import { millis, unixMillis, WeaverError } from '../../../core/index.ts'
-import type { Clock, Logger, Millis } from '../../../core/index.ts'
+import type { Clock, Containment, Logger, Millis } from '../../../core/index.ts'
 import type { GuestLink, WorkerLauncher } from '../../../sandbox-wasm/ports.ts'
 import type { GuestReply, GuestRequest } from '../../../sandbox-wasm/worker/protocol.ts'
 
@@ -93,8 +93,10 @@ export class FakeWorker implements GuestLink {
 
 export class FakeLauncher implements WorkerLauncher {
   readonly workers: FakeWorker[] = []
+  readonly containments: Containment[] = []
 
-  guest(folder: string): Promise<FakeWorker> {
+  guest(folder: string, containment: Containment): Promise<FakeWorker> {
+    this.containments.push(containment)
     const worker = new FakeWorker(folder)
     this.workers.push(worker)
     return Promise.resolve(worker)

@@ -51,7 +51,8 @@ describe('transpile()', () => {
       guest: () => Promise.reject(new Error('not asked for')),
       transpiler: () => Promise.resolve(link)
     }
-    return transpile({ launcher, clock }, 'x', Uint8Array.of(1), abort.signal)
+    const wish = { name: 'x', component: Uint8Array.of(1), containment: 'os' } as const
+    return transpile({ launcher, clock }, wish, abort.signal)
   }
 
   it('gives what the process made, and ends it', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { millis } from '../../../core/index.ts'
+import type { Containment } from '../../../core/index.ts'
 import { WorkerPool } from '../../../sandbox-wasm/worker-pool.ts'
 import type { PoolOptions, PoolResult } from '../../../sandbox-wasm/worker-pool.ts'
 import type { Transpiled } from '../../../sandbox-wasm/transpile-cache.ts'
@@ -11,7 +12,7 @@ interface Fixture {
   readonly clock: ManualClock
   readonly launcher: FakeLauncher
   readonly pool: WorkerPool
-  call(tool?: string, signal?: AbortSignal): Promise<PoolResult>
+  call(tool?: string, signal?: AbortSignal, containment?: Containment): Promise<PoolResult>
 }
 
 function fixture(options: PoolOptions = {}, timeLimitMs = millis(1000)): Fixture {
@@ -22,9 +23,9 @@ function fixture(options: PoolOptions = {}, timeLimitMs = millis(1000)): Fixture
     clock,
     launcher,
     pool,
-    call: (tool = 'a', signal) => {
+    call: (tool = 'a', signal, containment = 'os') => {
       const request = { type: 'call', method: 'call', input: '{}' } as const
-      return pool.run({ tool: toolAt(tool), request, timeLimitMs }, signal)
+      return pool.run({ tool: toolAt(tool), containment, request, timeLimitMs }, signal)
     }
   }
 }
@@ -69,6 +70,20 @@ describe('WorkerPool', () => {
     await second
     assert.equal(f.launcher.worker(0).isKilled, true)
     assert.equal(f.launcher.worker(1).folder, 'b')
+  })
+
+  it('never gives a worker to a call that asked for another containment (Q2)', async () => {
+    const it = fixture()
+    const contained = it.call('a', undefined, 'os')
+    await load(it, 0)
+    await it.launcher.worker(0).answer(RETURNED)
+    await contained
+    const without = it.call('a', undefined, 'none')
+    await load(it, 1)
+    await it.launcher.worker(1).answer(RETURNED)
+    await without
+    assert.deepEqual(it.launcher.containments, ['os', 'none'])
+    await it.pool.stop()
   })
 
   it('kills a worker whose call exceeds its time limit (Q3, Q4)', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { seccompFilter } from '../../../../node/containment/seccomp.ts'
+import { seccompFilter, workerFilter } from '../../../../node/containment/seccomp.ts'
 import { answerOf } from './bpf.ts'
 
 const ALLOW = 0x7fff_0000
@@ -94,7 +94,32 @@ describe('containment/seccomp', () => {
     )
   })
 
+  it('gives a tool’s worker threads, and no process, socket or program from memory', () => {
+    const worker = (arch: 'x64' | 'arm64', number: number, ...args: readonly number[]): number => {
+      const bytes = workerFilter(arch)
+      assert(bytes !== null)
+      return answerOf(bytes, { architecture: arch === 'x64' ? X64 : ARM64, number, args })
+    }
+    const thread = 0x3d_0f00
+    for (const [arch, clone] of [
+      ['x64', 56],
+      ['arm64', 220]
+    ] as const) {
+      assert.equal(worker(arch, clone, thread), ALLOW)
+      assert.equal(worker(arch, clone, SIGCHLD), errno(1))
+      assert.equal(worker(arch, clone, thread + NEWNET), errno(1))
+      assert.equal(worker(arch, 435), errno(38))
+    }
+    for (const number of [41, 53, 57, 58, 272, 319, 322]) {
+      assert.equal(worker('x64', number, 1), errno(1))
+    }
+    for (const number of [97, 198, 199, 279, 281])
+      assert.equal(worker('arm64', number, 1), errno(1))
+    for (const number of [0, 1, 9, 59, 202, 257, 318]) assert.equal(worker('x64', number), ALLOW)
+  })
+
   it('has none for a machine whose numbers are not known', () => {
     assert.equal(seccompFilter('riscv64'), null)
+    assert.equal(workerFilter('riscv64'), null)
   })
 })
