@@ -32,9 +32,12 @@ const encodeOptions: EncodeOptions = {
   }
 }
 
+/** Nothing of ours nests half as deep; what does is an attack on the stack of whoever reads it. */
+const DEPTH_MAX = 64
+
 /**
- * Decodes one value and refuses every encoding but the canonical one, and every map with the key
- * `__proto__`.
+ * Decodes one value and refuses every encoding but the canonical one, every map with the key `__proto__`,
+ * and what nests deeper than 64.
  * @throws WeaverError `CORE_INVALID_CBOR`
  */
 export function decodeCbor(bytes: Uint8Array): unknown {
@@ -52,6 +55,7 @@ export function decodeCbor(bytes: Uint8Array): unknown {
   } catch (error) {
     throw new WeaverError('CORE_INVALID_CBOR', 'Cannot decode CBOR', { cause: error })
   }
+  refuseDepth(value, 0)
   // cborg does not check the order of map keys, so the one canonical encoding is made and compared.
   if (!equalBytes(encode(value, encodeOptions), bytes)) {
     throw new WeaverError('CORE_INVALID_CBOR', 'Cannot accept CBOR that is not canonical')
@@ -60,6 +64,18 @@ export function decodeCbor(bytes: Uint8Array): unknown {
     refuseGadgetKeys(value)
   }
   return value
+}
+
+function refuseDepth(value: unknown, depth: number): void {
+  if (depth > DEPTH_MAX) {
+    throw new WeaverError(
+      'CORE_INVALID_CBOR',
+      `Cannot accept CBOR that nests deeper than ${DEPTH_MAX}`
+    )
+  }
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return
+  const items: readonly unknown[] = Array.isArray(value) ? value : Object.values(value)
+  for (const item of items) refuseDepth(item, depth + 1)
 }
 
 /** `constructor` and `prototype` are harmless as own keys of data; `__proto__` is so only until copied. */

@@ -14,7 +14,7 @@ export type Value =
   | readonly Value[]
   | ReadonlyMap<string, Value>
 
-const DEPTH_MAX = 256
+const DEPTH_MAX = 64
 
 /** @throws Malformed for any other encoding, and for bytes behind the value */
 export function decode(bytes: Uint8Array): Value {

@@ -147,7 +147,7 @@ def _argument(data, at, minor):
 
 
 def _item(data, at, depth):
-    must(at < len(data) and depth <= 256, "a value ends early, or nests too deep")
+    must(at < len(data) and depth <= 64, "a value ends early, or nests too deep")
     major, minor = data[at] >> 5, data[at] & 31
     if major == 7:
         return _simple(data, at + 1, minor)

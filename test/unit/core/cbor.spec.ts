@@ -28,7 +28,10 @@ describe('core/cbor', () => {
     nothing: '',
     undefined: 'f7',
     NaN: 'f97e00',
-    'a __proto__ key': 'a1695f5f70726f746f5f5f01'
+    'a __proto__ key': 'a1695f5f70726f746f5f5f01',
+    'a value in 65 arrays': `${'81'.repeat(65)}00`,
+    'more of them than the stack holds': `${'81'.repeat(2500)}00`,
+    'far more of them': `${'81'.repeat(100_000)}00`
   }
   for (const [what, hex] of Object.entries(refused)) {
     it(`decodeCbor() refuses ${what}`, () => {
@@ -39,6 +42,10 @@ describe('core/cbor', () => {
   it('encodeCbor() refuses undefined, also deep inside', () => {
     const value = { a: [undefined] } as never
     assert.throws(() => encodeCbor(value), { code: 'CORE_INVALID_CBOR' })
+  })
+
+  it('decodeCbor() takes a value in 64 arrays', () => {
+    assert.ok(Array.isArray(decodeCbor(fromVector(`${'81'.repeat(64)}00`))))
   })
 
   it('decodeCbor() gives back what encodeCbor() took', () => {
