@@ -135,11 +135,13 @@ export function runStatement(statement: Statement, shell: Shell, input: Flow): F
   }
   // What runs in the background is a subshell, and ends at another time.
   const own = statement.isBackground ? subshell(shell) : shell
+  // A file that cannot be opened keeps the command from running, from changing the shell and from printing.
+  const mayNotRun = statement.redirects.some((redirect) => opensFile(redirect, shell))
+  const before = mayNotRun ? memory(own) : null
   const printed = command === null ? SILENT : runCommand(command, own, given)
+  if (before !== null) forgetChanges(before, own)
   rememberOutput(statement, shell, printed)
   if (isCaptured) return { text: '', from: printed.from }
-  // A file that cannot be opened keeps the command from running, and from printing.
-  const mayNotRun = statement.redirects.some((redirect) => opensFile(redirect, shell))
   return mayNotRun ? { text: null, from: printed.from } : printed
 }
 

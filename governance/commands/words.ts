@@ -223,6 +223,11 @@ function literal(text: string): readonly Segment[] {
   return found
 }
 
+/** Bash 5 does not split the values in a word in which a `$` stands for itself: `a$x$` is one field. */
+function hasBareDollar(found: readonly Segment[]): boolean {
+  return found.some(({ isQuoted, isValue, text }) => !isQuoted && !isValue && text.includes('$'))
+}
+
 interface Open {
   text: string
   isExact: boolean
@@ -258,7 +263,7 @@ function split(found: readonly Segment[], scope: WordScope): readonly Field[] {
       if (segment.isQuoted || segment.text !== '' || !segment.isExact) add(segment, segment.text)
       continue
     }
-    const separators = scope.separators()
+    const separators = hasBareDollar(found) ? null : scope.separators()
     if (!segment.isExact || separators === null) {
       add({ ...segment, isExact: false }, segment.text)
       continue

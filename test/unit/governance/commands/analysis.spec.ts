@@ -76,7 +76,9 @@ describe('analyseCommand()', () => {
     'find . -exec rm {} +',
     'eval "$x"',
     'a "b"#; rm -rf /',
-    'a $b#; rm -rf /'
+    'a $b#; rm -rf /',
+    "x='a b'; y $x$",
+    'y a$IFS$\\*'
   ]
   for (const text of unresolved) {
     it(`does not pretend to know what \`${text}\` runs`, () => {
@@ -97,6 +99,12 @@ describe('analyseCommand()', () => {
     assert.equal(bash('a $(printf %s b 2>/dev/null)').isAnalysable, true)
     assert.equal(bash('a $(printf %s b 2>&1)').isAnalysable, true)
     assert.equal(bash('wc -l <notes').isAnalysable, true)
+  })
+
+  it('does not count on what a command has changed that a missing file may keep from running', () => {
+    assert.equal(bash('set <nowhere -- p q; a "$@"').isAnalysable, false)
+    assert.equal(bash('set -- p q; { set -- r; } <nowhere; a "$@"').isAnalysable, false)
+    assert.equal(bash('set -- p q 2>/dev/null; a "$@"').isAnalysable, true)
   })
 
   it('does not count on the words of a set whose options may be void', () => {
