@@ -103,7 +103,10 @@ function recordOf(value: unknown, keys: readonly string[]): Readonly<Record<stri
 }
 
 function shown(value: unknown): string {
-  return (JSON.stringify(value) ?? 'nothing').slice(0, 64)
+  const text = JSON.stringify(value, (_key, inner: unknown) => {
+    return typeof inner === 'bigint' ? String(inner) : inner // Canonical CBOR has numbers that JSON has not.
+  })
+  return (text ?? 'nothing').slice(0, 64)
 }
 
 function invalid(why: string): WeaverError {

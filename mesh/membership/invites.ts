@@ -97,7 +97,12 @@ export function decodeInvite(bytes: Uint8Array): Invite {
     expiresAt: unixMillis(expiresAt),
     role,
     uses,
-    usedBy: usedBy.map((each) => nodeId(String(each))),
-    relays: relays.map((each) => nodeId(String(each)))
+    usedBy: usedBy.map(storedNode),
+    relays: relays.map(storedNode)
   }
+}
+
+function storedNode(value: unknown): NodeId {
+  if (typeof value !== 'string') throw storeDamaged('an invite')
+  return nodeId(value)
 }

@@ -16,6 +16,7 @@ export function decodedBody(bytes: Uint8Array): unknown {
 }
 
 const REQUEST_HEADER_BYTES = 5
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** @throws WeaverError `MESH_MESSAGE_TOO_LARGE`, or what the encoder says of a value it cannot encode */
 export function encodeRequest(method: string, body: Cbor, timeoutMs: Millis | null): Uint8Array {
@@ -46,12 +47,16 @@ export function decodeRequest(bytes: Uint8Array): ReceivedRequest {
   const bodyAt = REQUEST_HEADER_BYTES + (bytes[REQUEST_HEADER_BYTES - 1] ?? 0)
   if (bytes.length <= bodyAt) throw protocolViolated('a request that ends early')
   return {
-    method: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString(
-      'utf8',
-      REQUEST_HEADER_BYTES,
-      bodyAt
-    ),
+    method: decodedName(bytes.subarray(REQUEST_HEADER_BYTES, bodyAt)),
     timeoutMs: readUint32(bytes, 0),
     body: decodedBody(bytes.subarray(bodyAt))
+  }
+}
+
+function decodedName(bytes: Uint8Array): string {
+  try {
+    return strictUtf8.decode(bytes)
+  } catch {
+    throw protocolViolated('the name of a method that is not UTF-8')
   }
 }

@@ -187,6 +187,10 @@ describe('core/sandbox', () => {
     ['too many grants', { containment: 'os', grants: Array(129).fill('spawn'), limits }],
     ['no memory', { containment: 'os', grants: [], limits: { ...limits, memoryBytes: 0 } }],
     ['half a process', { containment: 'os', grants: [], limits: { ...limits, pids: 1.5 } }],
+    [
+      'a number too large for JSON',
+      { containment: 'os', grants: [], limits: { ...limits, cpus: 2n ** 64n } }
+    ],
     ['no number', { containment: 'os', grants: [], limits: { ...limits, cpus: Number.NaN } }]
   ] as const) {
     it(`refuses ${what}`, () => {

@@ -13,6 +13,12 @@ describe('RPC on the wire, version 1', () => {
     assert.deepEqual(decodeRequest(bytes), request)
   })
 
+  it('refuses the name of a method that is not UTF-8', () => {
+    const bytes = encodeRequest('read', null, null)
+    bytes[5] = 0xff
+    assert.throws(() => decodeRequest(bytes), { code: 'MESH_PROTOCOL_VIOLATED' })
+  })
+
   it('has 0 for no timeout, and never for a short one', () => {
     assert.equal(toHex(encodeRequest('a', null, null)), '000000000161f6')
     assert.equal(toHex(encodeRequest('a', null, millis(0))), '000000010161f6')
