@@ -89,10 +89,11 @@ describe('the death of a kernel', function () {
 
   it('a guardian that dies is replaced by one that knows all groups', async () => {
     const { child, lines, tree, guardian } = await start(1)
+    const said = once(lines, 'line')
     process.kill(guardian, 'SIGTERM') // Ignored.
     process.kill(guardian, 'SIGKILL')
     await gone(guardian)
-    assert.match(String(await once(lines, 'line')), /guardian has died and was replaced/)
+    assert.match(String(await said), /guardian has died and was replaced/)
     child.kill('SIGKILL')
     await Promise.all(tree.map((osPid) => gone(osPid)))
   })
