@@ -4,6 +4,7 @@
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { circuitRelayServer } from '@libp2p/circuit-relay-v2'
+import type { CircuitRelayServerComponents } from '@libp2p/circuit-relay-v2'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
 import type {
@@ -20,6 +21,7 @@ import { webSockets } from '@libp2p/websockets'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import type { ServiceFactoryMap } from 'libp2p'
+import type { Clock } from '../core/index.ts'
 import { streamRefused } from './host-errors.ts'
 import {
   CIRCUIT_TIMEOUT_MS,
@@ -33,8 +35,6 @@ import {
   PENDING_INBOUND_MAX,
   PING_STREAM_MS,
   PING_STREAMS_MAX,
-  RESERVATION_TTL_MS,
-  RESERVATIONS_MAX,
   SOCKET_IDLE_MAX_MS,
   STREAM_READ_BUFFER_BYTES_MAX,
   STREAM_WINDOW_BYTES_MAX,
@@ -44,6 +44,7 @@ import {
 import { withSafeSend } from './libp2p-muxer.ts'
 import { mayUse, nodeIdOrNull } from './libp2p-ids.ts'
 import { HOP_PROTOCOL } from './libp2p-relay.ts'
+import { Reservations } from './libp2p-reservations.ts'
 import type { TableParts } from './libp2p-kad.ts'
 import type { ConnectionAcceptor, Direction } from './ports.ts'
 
@@ -76,7 +77,10 @@ const MANAGER = {
 }
 
 /** A host that has not started. */
-export async function createHost(seed: Uint8Array, acceptor: ConnectionAcceptor): Promise<Host> {
+export async function createHost(
+  { seed, clock }: { readonly seed: Uint8Array; readonly clock: Clock },
+  acceptor: ConnectionAcceptor
+): Promise<Host> {
   const denies = (remote: PeerId, direction: Direction): boolean => {
     const peer = nodeIdOrNull(remote)
     return peer === null || !acceptor.admits(peer, direction) // H1
@@ -116,12 +120,17 @@ export async function createHost(seed: Uint8Array, acceptor: ConnectionAcceptor)
     },
     connectionManager: MANAGER,
     connectionMonitor: { enabled: false }, // The pulse does its work.
-    services: services()
+    services: services(clock)
   })
 }
 
 /** libp2p's services and, under the name of one, its parts. */
-function services(): ServiceFactoryMap<Services> {
+function services(clock: Clock): ServiceFactoryMap<Services> {
+  const relay = circuitRelayServer({
+    hopTimeout: CIRCUIT_TIMEOUT_MS,
+    maxInboundHopStreams: CIRCUITS_PER_CONNECTION_MAX,
+    maxOutboundStopStreams: CIRCUITS_PER_CONNECTION_MAX
+  })
   return {
     // Each by name: the components themselves answer to any name, or throw.
     internals: ({
@@ -152,16 +161,9 @@ function services(): ServiceFactoryMap<Services> {
       runOnConnectionOpen: false
     }),
     ping: ping({ maxInboundStreams: PING_STREAMS_MAX, timeout: PING_STREAM_MS }),
-    relay: circuitRelayServer({
-      hopTimeout: CIRCUIT_TIMEOUT_MS,
-      maxInboundHopStreams: CIRCUITS_PER_CONNECTION_MAX,
-      maxOutboundStopStreams: CIRCUITS_PER_CONNECTION_MAX,
-      reservations: {
-        applyDefaultLimit: false, // 128 KiB and two minutes, which no task fits into.
-        maxReservations: RESERVATIONS_MAX,
-        reservationTtl: RESERVATION_TTL_MS
-      }
-    })
+    // Places without the limits of libp2p's own: 128 KiB and two minutes, which no task fits into.
+    relay: (components: CircuitRelayServerComponents) =>
+      Object.assign(relay(components), { reservationStore: new Reservations({ clock }) })
   }
 }
 

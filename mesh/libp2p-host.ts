@@ -295,7 +295,7 @@ class Libp2pNetwork implements Network, NetworkPaths {
   // The host
 
   async #open(acceptor: ConnectionAcceptor): Promise<void> {
-    const host = await createHost(this.#deps.seed, acceptor)
+    const host = await createHost(this.#deps, acceptor)
     const stopping = new AbortController()
     const { internals } = host.services
     const relays = new RelayClient({
