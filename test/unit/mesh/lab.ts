@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { millis, signerFromSeed } from '../../../core/index.ts'
-import type { Cbor, Clock, NodeId, Signer } from '../../../core/index.ts'
+import type { Cbor, Clock, KeyValueStore, NodeId, Signer } from '../../../core/index.ts'
 import { createMesh } from '../../../mesh/index.ts'
 import type { Mesh } from '../../../mesh/index.ts'
 import { MemoryStore } from '../../doubles/memory-store.ts'
@@ -49,6 +49,8 @@ export interface Kernel {
 export class Lab {
   readonly clock: VirtualClock = new VirtualClock()
   readonly hub: MemoryHub = new MemoryHub()
+  /** What a real disk has under way, if one is in use: time stands still until it is done. */
+  disk: () => Promise<unknown> | null = () => null
   readonly #prng = new SeededPrng(1)
   #homes = 0
   #boots = 0
@@ -60,7 +62,12 @@ export class Lab {
   }
 
   /** Starts a kernel on a home; `at` is the address where it listens. */
-  async boot(home: Home, at: string = home.address, clock: Clock = this.clock): Promise<Kernel> {
+  async boot(
+    home: Home,
+    at: string = home.address,
+    clock: Clock = this.clock,
+    store: KeyValueStore = home.store
+  ): Promise<Kernel> {
     home.generation += 1
     this.#boots += 1
     const network = this.hub.network(home.signer.nodeId, at)
@@ -73,7 +80,7 @@ export class Lab {
         prng: this.#prng,
         entropy: new SeededEntropy(this.#prng),
         signer: home.signer,
-        store: home.store,
+        store,
         log: silentLog,
         ledger: {
           record: async (kind, subject, payload) => {
@@ -151,7 +158,7 @@ export class Lab {
     done.catch(() => undefined) // The caller awaits the same rejection below.
     const end = this.clock.now() + 60_000
     for (;;) {
-      await untilQuiet()
+      await this.#quiet()
       if (isSettled) return done
       const next = this.clock.nextAt()
       if (next === null || next > end) throw new Error('The promise does not settle')
@@ -162,13 +169,21 @@ export class Lab {
   async pass(duration: number): Promise<void> {
     const end = this.clock.now() + duration
     for (;;) {
-      await untilQuiet()
+      await this.#quiet()
       const next = this.clock.nextAt()
       if (next === null || next > end) break
       this.clock.advanceTo(next)
     }
     this.clock.advanceTo(millis(end))
+    await this.#quiet()
+  }
+
+  async #quiet(): Promise<void> {
     await untilQuiet()
+    for (let work = this.disk(); work !== null; work = this.disk()) {
+      await work
+      await untilQuiet()
+    }
   }
 }
 
