@@ -1,6 +1,6 @@
 // Checking a proof file: docs/chain-format.md, "Proofs". Pure.
 
-import { decodeText, encodeText, fromBase64, isSame, nodeKey } from './bytes.ts'
+import { encodeText, isSame, nodeKey } from './bytes.ts'
 import {
   BLOCK_SIGNATURE_DOMAIN,
   blockHash,
@@ -17,31 +17,13 @@ import { isSignedIn, readLaneKey } from './keys.ts'
 import { checkMesh, checkNote, checkOwner } from './mesh.ts'
 import type { Members } from './mesh.ts'
 import type { Primitives } from './primitives.ts'
+import { readProof } from './proof-file.ts'
+import type { Proof, ProofPart } from './proof-file.ts'
+import { mayHaveRedacted, REDACTED_KIND, redactionSubject } from './redactions.ts'
 import { Findings } from './report.ts'
-import type { OfflineReport } from './report.ts'
+import type { OfflineReport, ProvenEntry } from './report.ts'
+import { ROTATION_KIND } from './rotation.ts'
 import { rootOfInclusion, sha256Leaf, sha256Pair } from './tree.ts'
-
-export const PROOF_FORMAT = 'weft-proof/1'
-/** 1,000 members' statements and a note of full size, in base64: a proof is far smaller. */
-export const PROOF_BYTES_MAX: number = 8 * 1024 * 1024
-
-/** A proof, decoded. `payload` is the slot, salt first. */
-export interface Proof {
-  readonly mesh: string
-  readonly statements: readonly Uint8Array[]
-  readonly entry: {
-    readonly id: string
-    readonly bytes: Uint8Array
-    readonly path: readonly Uint8Array[]
-  }
-  readonly payload: Uint8Array | null
-  readonly header: Uint8Array
-  readonly signature: Uint8Array
-  /** The path of the block in the tree of the checkpoint. */
-  readonly path: readonly Uint8Array[]
-  readonly laneKey: Uint8Array | null
-  readonly note: string
-}
 
 export function verifyProof(primitives: Primitives, file: Uint8Array): OfflineReport {
   const findings = new Findings('proof')
@@ -55,12 +37,54 @@ export function verifyProof(primitives: Primitives, file: Uint8Array): OfflineRe
 }
 
 function checkProof(primitives: Primitives, proof: Proof, findings: Findings): void {
+  const members = checkMesh(primitives, proof, findings)
+  const entry = checkPart(primitives, { part: proof, members }, findings)
+  findings.entry = entry
+  if (proof.redaction === null) return
+  const redaction = checkPart(primitives, { part: proof.redaction, members }, findings)
+  findings.redaction = redaction
+  if (laneIn(redaction.id) === laneIn(entry.id)) findings.lanes = 1
+  checkRedaction({ entry, redaction, members }, findings)
+}
+
+interface RedactionPart {
+  readonly entry: ProvenEntry
+  readonly redaction: ProvenEntry
+  readonly members: Members
+}
+
+/** Whether the one entry is about the other, and of somebody who may take payloads of its lane back. */
+function checkRedaction({ entry, redaction, members }: RedactionPart, findings: Findings): void {
+  const complain = (message: string): void =>
+    findings.file('CHAIN_REDACTION_INVALID', message, laneIn(redaction.id))
+  if (redaction.kind !== REDACTED_KIND || redaction.subject !== redactionSubject(entry.id)) {
+    complain('The second entry does not take the payload of the first one back')
+  }
+  if (entry.kind === ROTATION_KIND) complain('The payload of a change of key cannot be taken back')
+  if (!mayHaveRedacted(laneIn(redaction.id), laneIn(entry.id), members)) {
+    complain('The payload was taken back by a node that may not do so')
+  }
+}
+
+function laneIn(id: string): string {
+  return id.slice(id.indexOf('@') + 1)
+}
+
+interface Part {
+  readonly part: ProofPart
+  readonly members: Members
+}
+
+function checkPart(
+  primitives: Primitives,
+  { part: proof, members }: Part,
+  findings: Findings
+): ProvenEntry {
   const place = /^([1-9]\d{0,15})\.(0|[1-9]\d{0,3})@(\S+)$/.exec(proof.entry.id)
   const [height, index, lane = ''] = [Number(place?.[1]), Number(place?.[2]), place?.[3]]
   const key = nodeKey(lane)
   if (key === null) throw new Malformed('its entry has no id')
-  findings.lanes = 1
-  const members = checkMesh(primitives, proof, findings)
+  findings.lanes += 1
   checkOwner(lane, members, findings)
   const header = readHeader(proof.header)
   const complain = (code: string, message: string): void =>
@@ -70,16 +94,17 @@ function checkProof(primitives: Primitives, proof: Proof, findings: Findings): v
   if (!isBlock || !isSignedIn(primitives, key, BLOCK_SIGNATURE_DOMAIN, signed)) {
     complain('CHAIN_HEADER_DAMAGED', 'The block is not one that the lane has signed')
   }
-  findings.blocks = 1
+  findings.blocks += 1
   findings.signatures += 1
-  checkEntry(primitives, { proof, header, index, complain }, findings)
+  const entry = checkEntry(primitives, { proof, header, index, complain }, findings)
   checkCheckpoint(primitives, { proof, header, members, complain }, findings)
+  return entry
 }
 
 type Complaint = (code: string, message: string) => void
 
 interface EntryPart {
-  readonly proof: Proof
+  readonly proof: ProofPart
   readonly header: Header
   readonly index: number
   readonly complain: Complaint
@@ -89,7 +114,7 @@ function checkEntry(
   primitives: Primitives,
   { proof, header, index, complain }: EntryPart,
   findings: Findings
-): void {
+): ProvenEntry {
   const { id, bytes, path } = proof.entry
   const entry = readEntry(bytes)
   const place = { index, size: header.count, leaf: entryLeaf(primitives, bytes), path }
@@ -98,17 +123,17 @@ function checkEntry(
     complain('CHAIN_ENTRY_DAMAGED', 'The entry is not in the block')
   }
   let payload: Uint8Array | null = null
-  if (proof.payload === null) findings.payloadsAbsent = 1
+  if (proof.payload === null) findings.payloadsAbsent += 1
   else if (isSame(payloadHash(primitives, proof.payload), entry.payloadHash)) {
     payload = payloadOf(proof.payload)
   } else complain('CHAIN_PAYLOAD_DAMAGED', 'The payload is not that of the entry')
   const { kind, actor, subject, time } = entry
-  findings.entry = { id, time: time[0], kind, actor, subject, payload }
-  findings.entries = 1
+  findings.entries += 1
+  return { id, time: time[0], kind, actor, subject, payload }
 }
 
 interface CheckpointPart {
-  readonly proof: Proof
+  readonly proof: ProofPart
   readonly header: Header
   readonly members: Members
   readonly complain: Complaint
@@ -139,72 +164,4 @@ function checkCheckpoint(
   if (root === null || !isSame(root, checkpoint.root)) {
     complain('CHAIN_INCLUSION_WRONG', 'The block is not in the tree of the checkpoint')
   }
-}
-
-/** @throws Malformed for anything but the one text of a proof */
-export function readProof(file: Uint8Array): Proof {
-  const text = file.length <= PROOF_BYTES_MAX ? decodeText(file) : null
-  if (text === null) throw new Malformed('it is not text, or too long')
-  const value = parseJson(text)
-  // One form only, so that no byte of the file is without meaning.
-  if (`${JSON.stringify(value, null, 2)}\n` !== text)
-    throw new Malformed('its JSON has another form')
-  const top = fields(value, 'format mesh entry payload block checkpoint')
-  if (top['format'] !== PROOF_FORMAT) throw new Malformed(`its format is not ${PROOF_FORMAT}`)
-  const mesh = fields(top['mesh'], 'id statements')
-  const entry = fields(top['entry'], 'id bytes path')
-  const block = fields(top['block'], 'header signature path')
-  const checkpoint = fields(top['checkpoint'], 'laneKey note')
-  return {
-    mesh: asString(mesh['id']),
-    statements: byteList(mesh['statements']),
-    entry: {
-      id: asString(entry['id']),
-      bytes: asData(entry['bytes']),
-      path: byteList(entry['path'])
-    },
-    payload: orNull(top['payload']),
-    header: asData(block['header']),
-    signature: asData(block['signature']),
-    path: byteList(block['path']),
-    laneKey: orNull(checkpoint['laneKey']),
-    note: asString(checkpoint['note'])
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw new Malformed('it is not JSON')
-  }
-}
-
-/** The fields of an object that has exactly these, in this order. */
-function fields(value: unknown, names: string): Readonly<Record<string, unknown>> {
-  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
-  if (!isObject || Object.keys(value).join(' ') !== names) {
-    throw new Malformed(`it has other fields than ${names.replaceAll(' ', ', ')}`)
-  }
-  return Object.fromEntries(Object.entries(value))
-}
-
-function asString(value: unknown): string {
-  if (typeof value !== 'string') throw new Malformed('a field is not text')
-  return value
-}
-
-function asData(value: unknown): Uint8Array {
-  const bytes = fromBase64(asString(value))
-  if (bytes === null) throw new Malformed('a field is not base64')
-  return bytes
-}
-
-function orNull(value: unknown): Uint8Array | null {
-  return value === null ? null : asData(value)
-}
-
-function byteList(value: unknown): readonly Uint8Array[] {
-  if (!Array.isArray(value)) throw new Malformed('a field is not a list')
-  return value.map(asData)
 }

@@ -4,8 +4,18 @@ import type { Members } from './mesh.ts'
 import type { CheckedRecord } from './record.ts'
 import type { Findings } from './report.ts'
 
-const REDACTED_KIND = 'chain.redacted'
+export const REDACTED_KIND = 'chain.redacted'
 const SUBJECT_PREFIX = 'entry:'
+
+export function redactionSubject(id: string): string {
+  return SUBJECT_PREFIX + id
+}
+
+/** The owner of a lane may redact in it, also by its next key, and any admin. */
+export function mayHaveRedacted(author: string, lane: string, members: Members): boolean {
+  const isHeir = members.get(lane)?.heir === author
+  return author === lane || isHeir || members.get(author)?.role === 'admin'
+}
 
 interface Absence {
   readonly lane: string
@@ -27,16 +37,12 @@ export class Redactions {
     }
   }
 
-  /** To be called at the end: the owner of a lane may redact in it, also by its next key, and any admin. */
+  /** To be called at the end. */
   check(members: Members, findings: Findings): void {
     findings.payloadsAbsent += this.#absences.length
     for (const { lane, height, index } of this.#absences) {
       const authors = this.#authors.get(`${height}.${index}@${lane}`) ?? []
-      const isExplained = authors.some((author) => {
-        const isHeir = members.get(lane)?.heir === author
-        return author === lane || isHeir || members.get(author)?.role === 'admin'
-      })
-      if (isExplained) continue
+      if (authors.some((author) => mayHaveRedacted(author, lane, members))) continue
       const message = `Entry ${index} of block ${height} has no payload, and no entry here took it out`
       findings.add({ lane, height, entry: index, code: 'CHAIN_PAYLOAD_MISSING', message })
     }

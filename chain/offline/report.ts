@@ -52,6 +52,8 @@ export interface OfflineReport {
   readonly payloadsAbsent: number
   readonly checkpoints: readonly CheckedCheckpoint[]
   readonly entry: ProvenEntry | null
+  /** The entry that took its payload back, where the proof shows that. */
+  readonly redaction: ProvenEntry | null
   readonly problems: readonly OfflineProblem[]
   readonly problemsOmitted: number
 }
@@ -67,6 +69,7 @@ export class Findings {
   mesh: string | null = null
   members: OfflineReport['members'] = []
   entry: ProvenEntry | null = null
+  redaction: ProvenEntry | null = null
   readonly checkpoints: CheckedCheckpoint[] = []
   readonly #format: OfflineReport['format']
   readonly #problems: OfflineProblem[] = []
@@ -100,6 +103,7 @@ export class Findings {
       payloadsAbsent,
       checkpoints: this.checkpoints,
       entry: this.entry,
+      redaction: this.redaction,
       problems: this.#problems,
       problemsOmitted: this.#omitted
     }

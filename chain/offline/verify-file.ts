@@ -3,7 +3,8 @@
 import { join } from './bytes.ts'
 import { verifyExport } from './export.ts'
 import type { Primitives } from './primitives.ts'
-import { PROOF_BYTES_MAX, verifyProof } from './proof.ts'
+import { verifyProof } from './proof.ts'
+import { PROOF_BYTES_MAX } from './proof-file.ts'
 import { Findings } from './report.ts'
 import type { OfflineReport } from './report.ts'
 

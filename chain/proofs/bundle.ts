@@ -8,8 +8,8 @@ import { leafHashes } from '../hashes.ts'
 import { levelAbove } from '../merkle.ts'
 import { base64 } from '../offline/bytes.ts'
 import { nodePrimitives } from '../offline/node-primitives.ts'
-import type { Proof } from '../offline/proof.ts'
-import { PROOF_FORMAT } from '../offline/proof.ts'
+import type { Proof, ProofPart } from '../offline/proof-file.ts'
+import { PROOF_FORMAT, REDACTION_PROOF_FORMAT } from '../offline/proof-file.ts'
 import { EXPORT_MAGIC, firstDigest, formatSection, nextDigest } from '../offline/sections.ts'
 import type { SectionType } from '../offline/sections.ts'
 import { headerBytesOf, parseFrameHead, rowsOf, signatureOf } from '../record.ts'
@@ -21,33 +21,32 @@ export interface BundleMesh {
 }
 
 export function formatProof(proof: Proof): string {
+  const { redaction } = proof
   const document = {
-    format: PROOF_FORMAT,
+    format: redaction === null ? PROOF_FORMAT : REDACTION_PROOF_FORMAT,
     mesh: { id: proof.mesh, statements: proof.statements.map(base64) },
-    entry: {
-      id: proof.entry.id,
-      bytes: base64(proof.entry.bytes),
-      path: proof.entry.path.map(base64)
-    },
-    payload: proof.payload === null ? null : base64(proof.payload),
-    block: {
-      header: base64(proof.header),
-      signature: base64(proof.signature),
-      path: proof.path.map(base64)
-    },
-    checkpoint: {
-      laneKey: proof.laneKey === null ? null : base64(proof.laneKey),
-      note: proof.note
-    }
+    ...partFields(proof),
+    ...(redaction === null ? {} : { redaction: partFields(redaction) })
   }
   return `${JSON.stringify(document, null, 2)}\n`
+}
+
+/** In the order that the format demands. */
+function partFields({ entry, payload, header, signature, path, laneKey, note }: ProofPart): object {
+  return {
+    entry: { id: entry.id, bytes: base64(entry.bytes), path: entry.path.map(base64) },
+    payload: payload === null ? null : base64(payload),
+    block: { header: base64(header), signature: base64(signature), path: path.map(base64) },
+    checkpoint: { laneKey: laneKey === null ? null : base64(laneKey), note }
+  }
 }
 
 /** The parts of a stored record that prove one of its entries. @throws FormatError */
 export function entryParts(
   record: Uint8Array,
   index: number
-): Pick<Proof, 'header' | 'signature' | 'payload'> & Pick<Proof['entry'], 'bytes' | 'path'> {
+): Pick<ProofPart, 'header' | 'signature' | 'payload'> &
+  Pick<ProofPart['entry'], 'bytes' | 'path'> {
   const head = parseFrameHead(record)
   const rows = head === null ? [] : rowsOf(record, head)
   const row = rows[index]

@@ -4,6 +4,7 @@
 import { equalBytes, nodeIdOf, publicKeyOf, toHex, utf8 } from '../../core/index.ts'
 import type { Clock, Logger, NodeId, Signer } from '../../core/index.ts'
 import { decodeEntry, entryId } from '../entry.ts'
+import type { EntryRef } from '../entry.ts'
 import { ChainQueryError, FormatError, NotProvableError, PayloadsNotHeldError } from '../errors.ts'
 import { blockHash, payloadHash } from '../hashes.ts'
 import { lacksPayloads } from '../keeping.ts'
@@ -15,6 +16,7 @@ import { originOf, witnessName } from '../offline/keys.ts'
 import { nodePrimitives } from '../offline/node-primitives.ts'
 import { formatNote, parseNote } from '../offline/note.ts'
 import type { NoteLine } from '../offline/note.ts'
+import type { ProofPart } from '../offline/proof-file.ts'
 import { rootOfInclusion, sha256Leaf, sha256Pair } from '../offline/tree.ts'
 import type { LaneDisk } from '../ports.ts'
 import { entryParts, ExportWriter, formatProof } from './bundle.ts'
@@ -52,6 +54,8 @@ export interface ProveOptions extends BundleOptions {
   readonly withPayload: boolean
   /** The payload slot, from whoever has it, for an entry whose payload is not held here. */
   readonly slot?: Uint8Array | null
+  /** The entry that has redacted it: shown where the payload would be. */
+  readonly redaction?: EntryRef | null
 }
 
 export class Proofs {
@@ -178,7 +182,17 @@ export class Proofs {
    * covers its block yet; FormatError `CHAIN_FORMAT_INVALID`: its block is damaged, or `slot` is of another entry
    */
   async prove(id: string, options: ProveOptions): Promise<string> {
-    const ref = entryId(id)
+    const part = await this.#part(entryId(id), options)
+    const by = options.withPayload && part.payload === null ? (options.redaction ?? null) : null
+    return formatProof({
+      mesh: options.mesh.id,
+      statements: options.mesh.statements,
+      ...part,
+      redaction: by === null ? null : await this.#part(by, { ...options, slot: null })
+    })
+  }
+
+  async #part(ref: EntryRef, options: ProveOptions): Promise<ProofPart> {
     const lane = this.#deps.lanes.get(ref.lane)
     const record = (await lane?.store.record(ref.height)) ?? null
     if (lane === undefined || record === null) {
@@ -188,9 +202,7 @@ export class Proofs {
     const payload = parts.payload ?? slotOf(bytes, options.slot ?? null)
     const notes = await this.#covering(lane, ref.height)
     const leaf = sha256Leaf(nodePrimitives, blockHash(header))
-    return formatProof({
-      mesh: options.mesh.id,
-      statements: options.mesh.statements,
+    return {
       entry: { id: ref.id, bytes, path },
       payload: options.withPayload ? payload : null,
       header,
@@ -198,7 +210,7 @@ export class Proofs {
       path: await this.#inclusion(lane, { height: ref.height, leaf, kept: notes.kept }),
       laneKey: notes.kept.checkpoint.hasMlDsa ? notes.laneKey : null,
       note: new TextDecoder().decode(forBundle(notes.kept, ref.lane, options.isMember))
-    })
+    }
   }
 
   /** The bytes of an export of the chosen lanes, as they are now. @throws FormatError when one is damaged */

@@ -29,6 +29,8 @@ interface VerifyDocument {
   readonly checkpoints: OfflineReport['checkpoints']
   readonly payloadsAbsent: number
   readonly entry: unknown
+  /** The entry that took its payload back, where the file shows that. */
+  readonly redaction: unknown
 }
 
 export const verify: Runner = async ({ output }, args) => {
@@ -87,8 +89,6 @@ function documentOf(report: OfflineReport, wanted: readonly OfflineProblem[]): V
     const id = entry === null || height === null ? null : `${height}.${entry}@${lane ?? ''}`
     return { lane, height, entry: id, code: problem.code, message: problem.message }
   })
-  const { entry } = report
-  const payload = entry?.payload ?? null
   return {
     ok: ok && wanted.length === 0,
     lanes,
@@ -101,8 +101,15 @@ function documentOf(report: OfflineReport, wanted: readonly OfflineProblem[]): V
     members,
     checkpoints,
     payloadsAbsent: report.payloadsAbsent,
-    entry: entry === null ? null : { ...entry, payload: payload && jsonOf(decode(payload)) }
+    entry: entryOf(report.entry),
+    redaction: entryOf(report.redaction)
   }
+}
+
+function entryOf(entry: OfflineReport['entry']): unknown {
+  if (entry === null) return null
+  const { payload } = entry
+  return { ...entry, payload: payload && jsonOf(decode(payload)) }
 }
 
 /** As `weaver chain show` has it: bytes as hexadecimal text, integers past 2^53 as decimal text. */
@@ -123,7 +130,8 @@ function textOf(document: VerifyDocument): string {
   return [
     `${verdict}: ${document.format}; ${counts}`,
     `mesh ${document.mesh ?? 'unknown'}`,
-    ...entryLines(document.entry, document.payloadsAbsent === 0),
+    ...entryLines('entry', document.entry, document.redaction !== null),
+    ...entryLines('redacted by', document.redaction, false),
     ...checkpoints.map(({ lane, size, witnesses, hasMlDsa }) => {
       const by = witnesses.map(({ name }) => name).join(', ') || 'nobody'
       const keys = hasMlDsa ? 'Ed25519 and ML-DSA-44' : 'Ed25519'
@@ -135,14 +143,16 @@ function textOf(document: VerifyDocument): string {
   ].join('\n')
 }
 
-function entryLines(entry: unknown, hasPayload: boolean): readonly string[] {
+function entryLines(what: string, entry: unknown, isRedacted: boolean): readonly string[] {
   if (typeof entry !== 'object' || entry === null) return []
   const fields = new Map<string, unknown>(Object.entries(entry))
   const time = fields.get('time')
+  const payload = fields.get('payload')
+  const absent = `payload ${isRedacted ? 'redacted' : 'redacted or left out'}; its hash stands`
   return [
-    `entry ${String(fields.get('id'))}`,
+    `${what} ${String(fields.get('id'))}`,
     `  ${typeof time === 'number' ? timeText(time) : ''}  ${String(fields.get('kind'))}`,
     `  ${String(fields.get('actor'))} -> ${String(fields.get('subject'))}`,
-    `  ${hasPayload ? JSON.stringify(fields.get('payload')) : 'payload redacted or left out; its hash stands'}`
+    `  ${payload === null ? absent : JSON.stringify(payload)}`
   ]
 }

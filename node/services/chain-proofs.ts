@@ -1,6 +1,6 @@
 // Proof files and exports: what a chain shows to those who were not there.
 
-import type { BundleOptions, LaneCheckpoint } from '../../chain/index.ts'
+import type { BundleOptions, EntryRef, LaneCheckpoint } from '../../chain/index.ts'
 import { entryId, PayloadsNotHeldError, slotIn } from '../../chain/index.ts'
 import { toHex, WeaverError } from '../../core/index.ts'
 import type { Mesh } from '../../mesh/index.ts'
@@ -27,8 +27,11 @@ export async function proofOf(rooms: Rooms, id: string, withPayload: boolean): P
       detail: { hint: 'weaver chain log shows entries with their ids' }
     })
   }
+  const ref = entryId(id)
+  const redaction = withPayload ? chain.upkeep.redactionOf(ref) : null
   const latest = chain.proofs.latest(self)?.size ?? 0
-  if (entry.lane === self && entry.height > latest) {
+  const isUncovered = (each: EntryRef): boolean => each.lane === self && each.height > latest
+  if (isUncovered(ref) || (redaction !== null && isUncovered(redaction))) {
     try {
       await witness.checkpointNow()
     } catch (error) {
@@ -36,7 +39,7 @@ export async function proofOf(rooms: Rooms, id: string, withPayload: boolean): P
     }
   }
   const slot = withPayload && entry.payload === null ? await slotElsewhere(rooms, id) : null
-  return { proof: await chain.proofs.prove(id, { ...options, slot }) }
+  return { proof: await chain.proofs.prove(id, { ...options, slot, redaction }) }
 }
 
 /**

@@ -47,7 +47,9 @@ function show() {
     )
   }
   if (report.problems.length > 0) parts.push(problems(report))
-  if (report.entry !== null) parts.push(entry(report.entry))
+  const { redaction } = report
+  if (report.entry !== null) parts.push(entry('The entry', report.entry, redaction !== null))
+  if (redaction !== null) parts.push(entry('What took its payload back', redaction, false))
   for (const checkpoint of report.checkpoints) parts.push(checkpointView(checkpoint, report))
   result.replaceChildren(...parts)
 }
@@ -73,10 +75,11 @@ function problems(report) {
   return list
 }
 
-function entry({ id, time, kind, actor, subject, payload }) {
+function entry(title, { id, time, kind, actor, subject, payload }, isRedacted) {
+  const absent = `Payload ${isRedacted ? 'redacted' : 'redacted or left out'}; its hash stands.`
   const box = element('section', '', '')
   box.append(
-    element('h3', '', 'The entry'),
+    element('h3', '', title),
     table([
       ['Id', id],
       ['Time', `${new Date(time).toISOString()} (as its node claims)`],
@@ -84,11 +87,7 @@ function entry({ id, time, kind, actor, subject, payload }) {
       ['Actor', actor],
       ['Subject', subject]
     ]),
-    element(
-      'pre',
-      '',
-      payload === null ? 'Payload redacted or left out; its hash stands.' : pretty(payload)
-    )
+    element('pre', '', payload === null ? absent : pretty(payload))
   )
   return box
 }

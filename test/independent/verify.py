@@ -632,6 +632,11 @@ def read_note(note, lane, lane_key, nodes, counts):
 # Proofs
 
 
+def fields(value, names):
+    must(isinstance(value, dict) and list(value) == names.split(), "other fields")
+    return [value[name] for name in names.split()]
+
+
 def verify_proof(data, counts):
     must(len(data) <= 8 * 1024 * 1024, "a proof is too long")
     try:
@@ -641,30 +646,43 @@ def verify_proof(data, counts):
         raise Malformed("no JSON") from error
     again = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     must(again == text, "JSON of another form")
-
-    def fields(value, names):
-        must(isinstance(value, dict) and list(value) == names.split(), "other fields")
-        return [value[name] for name in names.split()]
-
-    form, mesh, entry, payload, block, checkpoint = fields(
-        document, "format mesh entry payload block checkpoint"
-    )
-    must(form == "weft-proof/1", "another format")
+    form = document.get("format") if isinstance(document, dict) else None
+    must(form in ("weft-proof/1", "weft-proof/2"), "another format")
+    parts = "entry payload block checkpoint"
+    names = "format mesh " + parts + (" redaction" if form == "weft-proof/2" else "")
+    _, mesh, *part = fields(document, names)
     mesh_id, statements = fields(mesh, "id statements")
+    must(isinstance(statements, list), "no list")
+    must(isinstance(mesh_id, str), "a mesh")
+    read = [read_statement(unbase64(s)) for s in statements]
+    counts["signatures"] += len(read)
+    fold = Fold(mesh_id, read)
+    lane, entry_id, entry = verify_part(part[:4], fold, counts)
+    counts["lanes"] = 1
+    if form == "weft-proof/1":
+        return
+    must(part[1] is None, "a payload that was redacted")
+    must(entry["kind"] != "key.rotated", "a rotation cannot be redacted")
+    author, _, by = verify_part(fields(part[4], parts), fold, counts)
+    must(by["kind"] == "chain.redacted", "no redaction")
+    must(by["subject"] == "entry:" + entry_id, "a redaction of another entry")
+    may = author == lane or fold.before.get(author) == lane or fold.members.get(author) == "admin"
+    must(may, "a redaction by one who may not")
+    counts["lanes"] = 1 if author == lane else 2
+
+
+def verify_part(part, fold, counts):
+    """One entry with its way to a checkpoint: the node of its lane, its id and itself."""
+    entry, payload, block, checkpoint = part
     entry_id, entry_text, entry_path = fields(entry, "id bytes path")
     header_text, signature_text, block_path = fields(block, "header signature path")
     lane_key_text, note = fields(checkpoint, "laneKey note")
-    for each in (statements, entry_path, block_path):
+    for each in (entry_path, block_path):
         must(isinstance(each, list), "no list")
     must(isinstance(entry_id, str) and isinstance(note, str), "no text")
     place = re.fullmatch(r"([1-9][0-9]{0,15})\.(0|[1-9][0-9]{0,3})@(\S+)", entry_id)
     must(place is not None, "no entry id")
     height, index, lane = int(place[1]), int(place[2]), node_key(place[3])
-    read = [read_statement(unbase64(s)) for s in statements]
-    counts["signatures"] += len(read)
-    must(isinstance(mesh_id, str), "a mesh")
-    fold = Fold(mesh_id, read)
-    nodes = fold.members
     must(place[3] in fold.admitted, "a lane of nobody")
     header_bytes = unbase64(header_text)
     header = read_header(header_bytes)
@@ -684,15 +702,16 @@ def verify_proof(data, counts):
         owner, lane_key = read_lane_key(unbase64(lane_key_text))
         must(owner == lane, "a key of another lane")
         counts["signatures"] += 1
-    size, tree_root, _ = read_note(note.encode(), lane, lane_key, nodes, counts)
+    size, tree_root, _ = read_note(note.encode(), lane, lane_key, fold.members, counts)
     block_leaf = sha256(b"\x00" + H("weft/block/1", header_bytes))
     path = [unbase64(p) for p in block_path]
     must(
         root_by_path(height - 1, size, block_leaf, path, sha_pair) == tree_root,
         "the block is not under the checkpoint",
     )
-    counts.update(lanes=1, blocks=1, entries=1)
-    counts["signatures"] += 1
+    for name in ("blocks", "entries", "signatures"):
+        counts[name] += 1
+    return place[3], entry_id, read_one
 
 
 # Exports

@@ -88,7 +88,12 @@ describe('reading the chain as an auditor', function () {
     assert.equal((await lab.weaver('laptop', 'chain', 'prove', '1.0@laptop', '-o', file)).code, 0)
     const verified = await lab.weaver('nobody', 'verify', file)
     assert.equal(verified.code, 0, verified.stdout)
-    assert.match(verified.stdout, /payload redacted or left out/)
+    assert.match(verified.stdout, /payload redacted; its hash stands/)
+    assert.match(verified.stdout, /redacted by \d+\.\d+@[\s\S]*\{"reason":"a name"\}/)
+    const left = ['chain', 'prove', '1.0@laptop', '--no-payload', '-o', file]
+    assert.equal((await lab.weaver('laptop', ...left)).code, 0)
+    const bare = await lab.weaver('nobody', 'verify', file)
+    assert.match(bare.stdout, /payload redacted or left out/)
     for (const words of [
       ['show', '1.0'],
       ['show', 'nonsense'],

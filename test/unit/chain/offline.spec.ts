@@ -2,14 +2,15 @@
 
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { concatBytes, decodeCbor, encodeCbor, toHex } from '../../../core/index.ts'
-import type { Cbor } from '../../../core/index.ts'
+import { concatBytes, decodeCbor, encodeCbor, toHex, utf8 } from '../../../core/index.ts'
+import type { Cbor, Signer } from '../../../core/index.ts'
 import { rotationDraft } from '../../../chain/index.ts'
 import type { Chain, EntryDraft } from '../../../chain/index.ts'
 import { decode, nodePrimitives, verifyFile } from '../../../chain/offline/index.ts'
 import type { OfflineReport } from '../../../chain/offline/index.ts'
 import { draft, kit, signerOf } from './kit.ts'
 import { meshOf } from './mesh-kit.ts'
+import { redactedFiles } from './proof-kit.ts'
 
 async function* chunks(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes
@@ -29,6 +30,21 @@ async function codes(...blocks: readonly (readonly EntryDraft[])[]): Promise<rea
   const report = await exported(chain)
   await chain.stop()
   return report.problems.map(({ code }) => code)
+}
+
+type Part = Record<string, unknown>
+
+function pick(from: Part, ...names: readonly string[]): Part {
+  return Object.fromEntries(names.map((name) => [name, from[name]]))
+}
+
+/** A mesh that the owner of the entry has founded. */
+function foreignMesh(...others: readonly Signer[]): Part {
+  const { mesh } = meshOf(signerOf(2), ...others)
+  return {
+    id: mesh.id,
+    statements: mesh.statements.map((bytes) => Buffer.from(bytes).toString('base64'))
+  }
 }
 
 describe('chain: the offline verifier', () => {
@@ -64,6 +80,67 @@ describe('chain: the offline verifier', () => {
     const report = await exported(chain)
     assert.deepEqual([report.problems, report.payloadsAbsent], [[], 1])
     await chain.stop()
+  })
+
+  it('proves that a payload was redacted, by whom and why; an absent one alone proves nothing', async () => {
+    const { byOwner, byAdmin, absent } = await redactedFiles()
+    const judge = (text: string): Promise<OfflineReport> =>
+      verifyFile(nodePrimitives, chunks(utf8(text)))
+    for (const [text, author, lanes] of [
+      [byOwner, signerOf(2).nodeId, 1],
+      [byAdmin, signerOf(1).nodeId, 2]
+    ] as const) {
+      const { ok, problems, entry, redaction, ...report } = await judge(text)
+      assert.deepEqual([ok, problems], [true, []])
+      assert.deepEqual([report.lanes, report.entries, report.blocks], [lanes, 2, 2])
+      assert.equal(entry?.payload, null)
+      assert.equal(redaction?.id.endsWith(author), true)
+      assert.deepEqual(
+        decode(redaction?.payload ?? new Uint8Array(0)),
+        new Map([['reason', 'a name']])
+      )
+    }
+    const bare = await judge(absent)
+    assert.deepEqual(
+      [bare.ok, bare.redaction, JSON.parse(absent).format],
+      [true, null, 'weft-proof/1']
+    )
+  })
+
+  it('refuses a redaction of another entry, by one who may not, or beside the payload', async () => {
+    const { byOwner, byAdmin } = await redactedFiles()
+    const changed = async (text: string, change: (proof: Part) => void): Promise<string> => {
+      const proof: Part = JSON.parse(text)
+      change(proof)
+      const bytes = utf8(`${JSON.stringify(proof, null, 2)}\n`)
+      const { ok, problems } = await verifyFile(nodePrimitives, chunks(bytes))
+      assert.equal(ok, false)
+      return problems[0]?.code ?? ''
+    }
+    const other = JSON.parse(byAdmin)
+    const codesOf = [
+      // The entry itself in the place of its redaction: it is none.
+      await changed(byOwner, (proof) => {
+        proof['redaction'] = pick(proof, 'entry', 'payload', 'block', 'checkpoint')
+      }),
+      await changed(byOwner, (proof) => delete proof['redaction']),
+      await changed(byOwner, (proof) => (proof['payload'] = other.redaction.payload)),
+      await changed(byOwner, (proof) => (proof['format'] = 'weft-proof/1')),
+      await changed(byOwner, (proof) => (proof['format'] = 'weft-proof/3')),
+      // The admin is none in a mesh that somebody else founded: its lane is of nobody there.
+      await changed(byAdmin, (proof) => (proof['mesh'] = foreignMesh())),
+      // And where it is a member, it may not.
+      await changed(byAdmin, (proof) => (proof['mesh'] = foreignMesh(signerOf(1))))
+    ]
+    assert.deepEqual(codesOf, [
+      'CHAIN_REDACTION_INVALID',
+      'CHAIN_PROOF_INVALID',
+      'CHAIN_PROOF_INVALID',
+      'CHAIN_PROOF_INVALID',
+      'CHAIN_PROOF_INVALID',
+      'CHAIN_LANE_UNKNOWN',
+      'CHAIN_REDACTION_INVALID'
+    ])
   })
 
   it('decodes what core/ encodes, and refuses every encoding that core/ refuses', () => {
