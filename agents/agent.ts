@@ -226,7 +226,8 @@ export class Agent {
     this.#exit = null
     this.#feed({ kind: 'started' })
     this.#firstStart.resolve()
-    const exit = await process.exited
+    const { code, signal } = await process.exited
+    const exit = { code, signal }
     await process.stop(millis(0)) // A2
     this.#process = null
     this.#exit = exit

@@ -11,6 +11,7 @@ export type {
   AgentGate,
   AgentSpawnAsk,
   ExitStatus,
+  ProcessExit,
   LaunchPlan,
   LaunchSpec,
   PidSource,

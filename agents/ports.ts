@@ -8,6 +8,11 @@ export interface ExitStatus {
   readonly signal: string | null
 }
 
+/** How a process ended, and what whoever asked for it should know beside that. */
+export interface ProcessExit extends ExitStatus {
+  readonly note?: string
+}
+
 /** Takes out of one stream what must not leave with it. Holds back what may yet turn out to be such. */
 export interface OutputFilter {
   push(bytes: Uint8Array): Uint8Array
@@ -40,7 +45,7 @@ export interface SpawnRequest {
 export interface RunningProcess {
   readonly osPid: number
   /** Resolves, never rejects, once it has ended and all of its output has been delivered. */
-  readonly exited: Promise<ExitStatus>
+  readonly exited: Promise<ProcessExit>
   /** Sends `SIGTERM`, `SIGHUP`, ... to its group. Does nothing when it has ended. */
   signal(name: string): void
   /**

@@ -30,7 +30,7 @@ import type { Home, HomeKey } from './home.ts'
 import { HttpServer } from './http/index.ts'
 import { secretFiles, Secrets } from './secrets.ts'
 import { handOver } from './key-rotation.ts'
-import { missing, openContainment } from './containment/index.ts'
+import { missing, openContainment, TRAPS_TOLD_MAX } from './containment/index.ts'
 import type { OpenContainment } from './containment/index.ts'
 import { createKernel } from './kernel.ts'
 import type { Kernel, KernelDeps } from './kernel.ts'
@@ -45,6 +45,7 @@ import { PolicyKeeper } from './policy-keeper.ts'
 import { PATH_FALLBACK } from './processes/environment.ts'
 import { createPids } from './processes/pids.ts'
 import { RealProcessHost } from './processes/host.ts'
+import type { RealProcessHostDeps } from './processes/host.ts'
 import type { ProcessSample } from './processes/sampler.ts'
 import { systemProcesses } from './processes/system-processes.ts'
 import type { Sample } from './process-table.ts'
@@ -203,8 +204,8 @@ async function openKernel(
   const listen = await withRememberedPorts(store, config.listen)
 
   const samples = new Map<number, Sample>()
-  const { containment, lane } = await containmentOf(parts, incarnation.bootId)
-  const processes = processHost(parts, { bootId: incarnation.bootId, samples, containment })
+  const { lane, containment, onTraps } = await containmentOf(parts, incarnation.bootId)
+  const processes = processHost(parts, { ...incarnation, samples, containment, onTraps })
   const reaped = await processes.start()
   opened.add(() => processes.stop(STOP_GRACE_MS))
   await clearTaskFolders(paths.work)
@@ -295,6 +296,7 @@ function foldered(
 function wayOut({ home, log, opened }: Parts): {
   readonly egress: EgressProxies
   readonly lane: (ledger: EgressLedger) => void
+  readonly ledger: EgressLedger
 } {
   const lane = Promise.withResolvers<EgressLedger>()
   const ledger: EgressLedger = { record: async (drafts) => (await lane.promise).record(drafts) }
@@ -303,7 +305,7 @@ function wayOut({ home, log, opened }: Parts): {
     { runDirectory: home.paths.run }
   )
   opened.add(() => egress.stop())
-  return { egress, lane: lane.resolve }
+  return { egress, lane: lane.resolve, ledger }
 }
 
 function checkerOf({ opened }: Parts): ReturnType<typeof threadedChecker> {
@@ -319,10 +321,11 @@ async function containmentOf(
 ): Promise<{
   readonly containment: OpenContainment
   readonly lane: (ledger: EgressLedger) => void
+  readonly onTraps: RealProcessHostDeps['onTraps']
 }> {
   const { home, log } = parts
   const { paths } = home
-  const { egress, lane } = wayOut(parts)
+  const { egress, lane, ledger } = wayOut(parts)
   mkdirSync(paths.run, { recursive: true, mode: 0o700 })
   const opened = await openContainment(
     { clock: systemClock, log: log.child({ room: 'containment' }), egress },
@@ -344,7 +347,7 @@ async function containmentOf(
       fix: detected.fix
     })
   }
-  return { containment: opened, lane }
+  return { containment: opened, lane, onTraps: trapRecorder(parts, ledger) }
 }
 
 /** Which policies decide, and how a command looks before it is approved. */
@@ -374,11 +377,13 @@ function processHost(
   {
     bootId,
     samples,
-    containment
+    containment,
+    onTraps
   }: {
     readonly bootId: string
     readonly samples: Map<number, Sample>
     readonly containment: OpenContainment
+    readonly onTraps: RealProcessHostDeps['onTraps']
   }
 ): RealProcessHost {
   const { paths } = home
@@ -392,7 +397,8 @@ function processHost(
       clock: systemClock,
       log: log.child({ room: 'processes' }),
       containment,
-      onSamples
+      onSamples,
+      onTraps
     },
     {
       runDirectory: paths.run,
@@ -404,6 +410,23 @@ function processHost(
       platform: process.platform
     }
   )
+}
+
+/** What a process left for its owner's tools to obey, as an entry of this lane. */
+function trapRecorder(
+  { config, log }: Parts,
+  ledger: EgressLedger
+): RealProcessHostDeps['onTraps'] {
+  return (pid, changes) => {
+    const told = changes.slice(0, TRAPS_TOLD_MAX).map((change) => ({ ...change }))
+    const payload = { changes: told, changed: changes.length }
+    const subject = `process:${pid}@${config.name}`
+    ledger
+      .record([{ kind: 'workspace.changed', actor: `process:${pid}`, subject, payload }])
+      .catch((error: unknown) => {
+        log.error('Cannot record what a process changed', { pid, why: String(error) })
+      })
+  }
 }
 
 /** Counted durably before anything is said to anybody: two runs never share a generation. */

@@ -42,7 +42,7 @@ export type ExecutionEvent =
   | { readonly kind: 'spawned' }
   | { readonly kind: 'spawn-failed'; readonly code: number; readonly reason: string }
   | { readonly kind: 'end'; readonly why: Ending }
-  | { readonly kind: 'exited'; readonly exit: ExitStatus }
+  | { readonly kind: 'exited'; readonly exit: ExitStatus; readonly note: string | null }
 
 export type ExecutionEffect =
   | { readonly kind: 'spawn'; readonly pid: Pid }
@@ -77,7 +77,7 @@ export function stepExecution(
     case 'end':
       return endFor(execution, event.why)
     case 'exited':
-      return exited(execution, event.exit, now)
+      return exited(execution, event, now)
     default:
       return unreachable(event)
   }
@@ -130,12 +130,16 @@ function endFor(execution: Execution, why: Ending): ExecutionStep {
   }
 }
 
-function exited(execution: Execution, exit: ExitStatus, now: UnixMillis): ExecutionStep {
+function exited(
+  execution: Execution,
+  { exit, note }: Extract<ExecutionEvent, { readonly kind: 'exited' }>,
+  now: UnixMillis
+): ExecutionStep {
   const { phase } = execution
   if (phase.kind !== 'running') return same(execution)
   const { pid, startedAt, ending } = phase
   if (ending !== null) return finish(execution, pid, ended(ending, exit, startedAt, now))
-  return finish(execution, pid, { outcome: 'exited', exit, reason: null, startedAt, endedAt: now })
+  return finish(execution, pid, { outcome: 'exited', exit, reason: note, startedAt, endedAt: now })
 }
 
 function ended(

@@ -307,9 +307,9 @@ class ExecutorDriver implements Executor {
     run.process = process
     if (run.io?.isDetached === true) process.detachIo()
     this.#step(run, { kind: 'spawned' })
-    const exit = await process.exited
+    const { note = null, ...exit } = await process.exited
     run.swept = process.stop(this.#stopGraceMs()) // What it left behind ends with it.
-    this.#step(run, { kind: 'exited', exit })
+    this.#step(run, { kind: 'exited', exit, note })
   }
 
   #environment(execution: Execution): Readonly<Record<string, string>> {

@@ -217,10 +217,15 @@ export interface SpawnRequest {
   readonly io: FrameChannel | null
 }
 
+/** How it ended, and what whoever asked for it should know beside that: at most `REASON_LENGTH_MAX` characters. */
+export interface ProcessExit extends ExitStatus {
+  readonly note?: string
+}
+
 export interface RunningProcess {
   readonly osPid: number
   /** Resolves, never rejects, once it has ended and all of its output has been delivered. */
-  readonly exited: Promise<ExitStatus>
+  readonly exited: Promise<ProcessExit>
   signal(name: string): void
   /**
    * SIGTERM to the group, after `graceMs` SIGKILL to the whole tree; resolves when nothing is left. In any

@@ -32,7 +32,8 @@ export async function openSpawner(): Promise<Spawner> {
       clock: systemClock,
       log: silentLog,
       containment: await realContainment({ home, boot: 'b', runDirectory }),
-      onSamples: () => {}
+      onSamples: () => {},
+      onTraps: () => {}
     },
     {
       runDirectory,

@@ -35,6 +35,7 @@ import { foundProgram } from './program.ts'
 import {
   EGRESS_SOCKET,
   grantedView,
+  guardedView,
   insideOf,
   PATH_INSIDE,
   PROC_MASKED_FILES,
@@ -140,7 +141,9 @@ export class Bubblewrap implements Containment {
       ...this.#system.args,
       ...gpuBinds(wish.gpus),
       ...(isOwnDirectory ? [] : ['--perms', '0700', '--tmpfs', TASK_FOLDER]),
-      ...granted.flatMap((it) => this.#bind(it, descriptors)),
+      ...guardedView(granted, wish.guards).flatMap((it) =>
+        granted.includes(it) ? this.#bind(it, descriptors) : this.#guard(it, descriptors)
+      ),
       ...(isOwnDirectory ? this.#bind(own, descriptors) : []),
       ...(egress === null ? [] : ['--bind', egress.open(wish.pid, net), EGRESS_SOCKET]),
       '--remount-ro',
@@ -185,6 +188,16 @@ export class Bubblewrap implements Containment {
       return [isWritable ? '--bind' : '--ro-bind', path, inside]
     }
     return [isWritable ? '--bind-fd' : '--ro-bind-fd', String(descriptors.add(open)), inside] // B2
+  }
+
+  /** What has gone since it was looked at, or has become a link, cannot be closed: it will show as changed. */
+  #guard(seen: Seen, descriptors: Descriptors): readonly string[] {
+    try {
+      return this.#bind(seen, descriptors)
+    } catch (error) {
+      if (error instanceof GrantRefusedError) return []
+      throw error
+    }
   }
 
   /** An open file of these arguments that has no name any more. */

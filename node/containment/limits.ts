@@ -19,3 +19,18 @@ export const CPU_PERIOD_US = 100_000
 /** How often a control group that should be empty is tried to be removed: its last process may be a zombie. */
 export const GROUP_REMOVE_TRIES_MAX = 40
 export const GROUP_REMOVE_PAUSE_MS: Millis = millis(25)
+
+/** How deep below a writable folder traps are looked for: repositories in folders of projects lie at two. */
+export const LOOK_DEPTH = 3
+
+/** Folders that one look enters, the nearest first: 2,000 take about 50 ms. */
+export const LOOK_FOLDERS_MAX = 2000
+
+/** What a look may close for one process: each costs a mount, a tenth of a millisecond. */
+export const GUARDS_MAX = 256
+
+/** Changes that one entry of the chain names. */
+export const TRAPS_TOLD_MAX = 64
+
+/** Of the sentence that names them: what a task's reason may have. */
+export const TRAP_NOTE_CHARACTERS_MAX = 300

@@ -3,6 +3,12 @@
 
 import type { Grant, Limits, Pid } from '../../core/index.ts'
 
+/** A path of this machine: read-only, or, where it is writable, not to be moved. */
+export interface Guard {
+  readonly path: string
+  readonly isWritable: boolean
+}
+
 /** A GPU that the process was given. */
 export interface DevicePlace {
   readonly vendor: string
@@ -23,6 +29,8 @@ export interface LaunchWish {
   /** The kernel made `directory` for this process alone: it is writable, and seen inside as /task. */
   readonly isOwnDirectory: boolean
   readonly grants: readonly Grant[]
+  /** Of the folders that `grants` let be written: what stays closed, or in its place. */
+  readonly guards: readonly Guard[]
   readonly limits: Limits
   readonly gpus: readonly DevicePlace[]
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { formatGrant } from '../../core/index.ts'
 import { BadDirectoryError } from '../processes/errors.ts'
 import { GrantRefusedError, LimitMissingError } from './errors.ts'
-import type { Containment, LaunchPlan, LaunchWish } from './ports.ts'
+import type { Containment, Guard, LaunchPlan, LaunchWish } from './ports.ts'
 import { grantedView, insideOf } from './view.ts'
 import type { Seen } from './view.ts'
 
@@ -84,7 +84,7 @@ export class Seatbelt implements Containment {
       command: [
         program,
         '-p',
-        seatbeltProfile(seen),
+        seatbeltProfile(seen, wish.guards),
         '/usr/bin/env',
         '-i',
         ...assignments,
@@ -106,7 +106,7 @@ export class Seatbelt implements Containment {
 }
 
 /** Later rules win: what is denied at the end stays denied. */
-export function seatbeltProfile(seen: readonly Seen[]): string {
+export function seatbeltProfile(seen: readonly Seen[], guards: readonly Guard[] = []): string {
   const readable = READABLE.map((path) => `(subpath ${quoted(path)})`).join(' ')
   const lines = [
     '(version 1)',
@@ -125,6 +125,11 @@ export function seatbeltProfile(seen: readonly Seen[]): string {
     ...seen
       .filter(({ isWritable }) => isWritable)
       .map(({ path }) => `(allow file-write* (subpath ${quoted(path)}))`),
+    ...guards.map(({ path, isWritable }) =>
+      isWritable
+        ? `(deny file-write-unlink (literal ${quoted(path)}))`
+        : `(deny file-write* (subpath ${quoted(path)}))`
+    ),
     // Every way out, and programs with another user's rights.
     '(deny network*)',
     '(deny file-write-setugid)'

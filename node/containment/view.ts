@@ -9,6 +9,7 @@ import { posix } from 'node:path'
 import { formatGrant, isPathWithin } from '../../core/index.ts'
 import type { Grant } from '../../core/index.ts'
 import { GrantRefusedError } from './errors.ts'
+import type { Guard } from './ports.ts'
 
 /** `path` on this machine is seen as `inside`. */
 export interface Seen {
@@ -135,6 +136,22 @@ function checkInside(text: string, path: string, inside: string): void {
   if (isSystem && inside !== path) {
     throw new GrantRefusedError(text, 'it would stand in for a part of the system inside')
   }
+}
+
+/** Guards as they are seen inside, wherever the folder around them is writable; parents before children. */
+export function guardedView(granted: readonly Seen[], guards: readonly Guard[]): Seen[] {
+  const writable = granted.filter(({ isWritable }) => isWritable)
+  const guarded = guards.flatMap(({ path, isWritable }) =>
+    writable
+      .filter((it) => isPathWithin(path, it.path))
+      .map((it) => ({
+        path,
+        inside: posix.join(it.inside, path.slice(it.path.length)),
+        isWritable
+      }))
+  )
+  // By the length of their names inside, so that a grant of something in a guarded folder comes after the guard.
+  return [...granted, ...guarded].toSorted((a, b) => a.inside.length - b.inside.length)
 }
 
 /** Where a path inside lies on this machine, or null for one that is the process's own, or not there. */

@@ -6,6 +6,7 @@
 //   H2. No argument of a command is ever read as code by a shell.
 //   H3. What carries this kernel's mark and belongs to no live process is killed.
 //   H5. What was asked to be contained is contained, or is not started.
+//   H6. What a process leaves in a folder for its owner's tools to obey is told with its end.
 //   H4. After `stop()` no process of this kernel lives and none will be started.
 
 import { mkdirSync } from 'node:fs'
@@ -13,7 +14,13 @@ import { join } from 'node:path'
 import type { Clock, Logger, Millis, Pid } from '../../core/index.ts'
 import type { ProcessHost, RunningProcess, SpawnRequest } from '../../agents/index.ts'
 import { entering, foundProgram } from '../containment/index.ts'
-import type { ControlGroup, LaunchPlan, OpenContainment } from '../containment/index.ts'
+import type {
+  ControlGroup,
+  Guard,
+  LaunchPlan,
+  OpenContainment,
+  TrapChange
+} from '../containment/index.ts'
 import {
   childEnvironment,
   containedEnvironment,
@@ -39,6 +46,7 @@ import type { ProcessSample } from './sampler.ts'
 import { sharedScans } from './shared-scans.ts'
 import { Spool } from './spool.ts'
 import { killAll } from './tree.ts'
+import { watchTraps } from './trap-watch.ts'
 
 export interface RealProcessHostDeps {
   readonly os: OsProcesses
@@ -46,6 +54,8 @@ export interface RealProcessHostDeps {
   readonly log: Logger
   readonly containment: OpenContainment
   readonly onSamples: (samples: readonly ProcessSample[]) => void
+  /** What a process changed, in the folders it may write, of what their owner's tools obey. */
+  readonly onTraps: (pid: Pid, changes: readonly TrapChange[]) => void
 }
 
 export interface RealProcessHostOptions {
@@ -137,10 +147,11 @@ export class RealProcessHost implements ProcessHost {
     const leash: Leash = { home: homeId, boot: bootId, pid }
     this.#live.set(pid, null) // Before it can carry the mark, or a sweep would take it for a stray.
     try {
+      const traps = await watchTraps(this.#deps, request)
       const pipes = await this.#pipes.take(io === null ? 2 : 3)
-      const plan = this.#plan(request, leash, pipes ?? [])
+      const plan = this.#plan(request, { leash, guards: traps.guards, pipes: pipes ?? [] })
       const launched = await this.#launch(plan, { hasInput: io !== null, pipes })
-      return this.#adopt(request, leash, { ...launched, group: plan.group })
+      return traps.follow(this.#adopt(request, leash, { ...launched, group: plan.group }))
     } catch (error) {
       this.#live.delete(pid)
       void this.#deps.containment.egress?.close(pid)
@@ -149,10 +160,21 @@ export class RealProcessHost implements ProcessHost {
   }
 
   /** Either way of starting it: contained, or as an ordinary process of this user (H5). */
-  #plan(request: SpawnRequest, leash: Leash, pipes: readonly Pipe[]): LaunchPlan {
+  #plan(
+    request: SpawnRequest,
+    {
+      leash,
+      guards,
+      pipes
+    }: {
+      readonly leash: Leash
+      readonly guards: readonly Guard[]
+      readonly pipes: readonly Pipe[]
+    }
+  ): LaunchPlan {
     try {
       return request.sandbox.containment === 'os'
-        ? this.#contained(request, leash)
+        ? this.#contained(request, leash, guards)
         : this.#uncontained(request, leash)
     } catch (error) {
       for (const pipe of pipes) closePipe(pipe)
@@ -160,7 +182,11 @@ export class RealProcessHost implements ProcessHost {
     }
   }
 
-  #contained({ pid, command, cwd, env, ...rest }: SpawnRequest, leash: Leash): LaunchPlan {
+  #contained(
+    { pid, command, cwd, env, ...rest }: SpawnRequest,
+    leash: Leash,
+    guards: readonly Guard[]
+  ): LaunchPlan {
     const { directory, environment } = this.#options
     return this.#deps.containment.containment().plan({
       pid,
@@ -171,6 +197,7 @@ export class RealProcessHost implements ProcessHost {
       directory: cwd ?? directory,
       isOwnDirectory: rest.isOwnFolder === true,
       grants: rest.sandbox.grants,
+      guards,
       limits: rest.sandbox.limits,
       gpus: rest.gpus ?? []
     })

@@ -10,7 +10,7 @@ import { decodeIoFrame, encodeIoFrame } from '../../../node/api/io-frame.ts'
 import type { IoFrame } from '../../../node/api/io-frame.ts'
 import { RealProcessHost } from '../../../node/processes/host.ts'
 import type { ProcessSample } from '../../../node/processes/sampler.ts'
-import type { OpenContainment } from '../../../node/containment/index.ts'
+import type { OpenContainment, TrapChange } from '../../../node/containment/index.ts'
 import type { RunningProcess, SpawnRequest } from '../../../agents/index.ts'
 import { systemProcesses } from '../../../node/processes/system-processes.ts'
 import { realContainment, uncontained } from '../../doubles/sandboxes.ts'
@@ -38,6 +38,7 @@ export class Stage {
   readonly directory: string
   readonly host: RealProcessHost
   readonly samples: ProcessSample[] = []
+  readonly traps: TrapChange[] = []
 
   readonly #containment: OpenContainment
   /** How its processes are confined. */
@@ -66,6 +67,7 @@ export class Stage {
         clock: systemClock,
         log: options.log ?? silentLog,
         containment: options.containment,
+        onTraps: (_, changes) => this.traps.push(...changes),
         onSamples: (samples) => this.samples.push(...samples)
       },
       {

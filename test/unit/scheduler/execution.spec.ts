@@ -18,7 +18,7 @@ const start = newExecution({
 })
 const accepted: ExecutionEvent = { kind: 'accepted', pid: pid(7) }
 const spawned: ExecutionEvent = { kind: 'spawned' }
-const exited: ExecutionEvent = { kind: 'exited', exit: { code: 3, signal: null } }
+const exited: ExecutionEvent = { kind: 'exited', exit: { code: 3, signal: null }, note: 'look' }
 const cancel: ExecutionEvent = { kind: 'end', why: 'cancelled' }
 const timeOut: ExecutionEvent = { kind: 'end', why: 'timed-out' }
 
@@ -51,7 +51,7 @@ describe('scheduler/execution', () => {
     assert.deepEqual(resultOf(accepted, spawned, exited), {
       outcome: 'exited',
       exit: { code: 3, signal: null },
-      reason: null,
+      reason: 'look',
       startedAt: now,
       endedAt: now
     })
