@@ -144,6 +144,8 @@ describe('chain: the offline verifier', () => {
   })
 
   it('decodes what core/ encodes, and refuses every encoding that core/ refuses', () => {
+    // Both refuse to read `__proto__`, whatever stands behind it.
+    const key = fc.string({ unit: 'grapheme', minLength: 1 }).filter((text) => text !== '__proto__')
     const values: fc.Arbitrary<Cbor> = fc.letrec<{ value: Cbor }>((tie) => ({
       value: fc.oneof(
         { depthSize: 'small' },
@@ -156,7 +158,7 @@ describe('chain: the offline verifier', () => {
         fc.string({ unit: 'grapheme' }),
         fc.uint8Array({ maxLength: 40 }),
         fc.array(tie('value'), { maxLength: 4 }),
-        fc.dictionary(fc.string({ unit: 'grapheme', minLength: 1 }), tie('value'), { maxKeys: 4 })
+        fc.dictionary(key, tie('value'), { maxKeys: 4 })
       )
     })).value
     fc.assert(
