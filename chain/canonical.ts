@@ -11,11 +11,16 @@ import { COUNTER_MAX, KIND_BYTES_MAX, TEXT_BYTES_MAX } from './limits.ts'
 const UNSURE = -1
 const DEPTH_MAX = 64
 
-/** Whether the bytes are one value in its one canonical encoding, as `decodeCbor` takes it. */
-export function isCanonicalCbor(bytes: Uint8Array): boolean {
-  if (itemEnd(bytes, 0, 0) === bytes.length) return true
+/** Whether those from `from` to `to` are one value in its one canonical encoding, as `decodeCbor` takes it. */
+export function isCanonicalCbor(
+  bytes: Uint8Array,
+  from: number = 0,
+  to: number = bytes.length
+): boolean {
+  // An item is read from its start to its end: one that ends here holds nothing from behind.
+  if (itemEnd(bytes, from, 0) === to) return true
   try {
-    decodeCbor(bytes)
+    decodeCbor(bytes.subarray(from, to))
     return true
   } catch {
     return false // Whatever the decoder has against it, it is not canonical.
@@ -136,18 +141,22 @@ export interface PlainEntry {
   readonly hashAt: number
 }
 
-/** Reads an entry of the usual form: all its text ASCII. Null: ask `decodeEntry` (Y1). */
-export function plainEntry(bytes: Uint8Array): PlainEntry | null {
-  if (bytes[0] !== 0x86) return null
-  const kindEnd = plainText(bytes, 1, KIND_BYTES_MAX)
+/** Reads an entry of the usual form, all its text ASCII, from `from` to `to`. Null: ask `decodeEntry` (Y1). */
+export function plainEntry(
+  bytes: Uint8Array,
+  from: number = 0,
+  to: number = bytes.length
+): PlainEntry | null {
+  if (bytes[from] !== 0x86) return null
+  const kindEnd = plainText(bytes, from + 1, KIND_BYTES_MAX)
   if (kindEnd === UNSURE) return null
-  const kindAt = argumentEnd(bytes, 1)
+  const kindAt = argumentEnd(bytes, from + 1)
   if (!isPlainKind(bytes, kindAt, kindEnd)) return null
   const actorEnd = plainText(bytes, kindEnd, TEXT_BYTES_MAX)
   const subjectEnd = actorEnd === UNSURE ? UNSURE : plainText(bytes, actorEnd, TEXT_BYTES_MAX)
   const timeEnd = subjectEnd === UNSURE ? UNSURE : plainInteger(bytes, subjectEnd)
   const counterEnd = timeEnd === UNSURE ? UNSURE : plainInteger(bytes, timeEnd)
-  if (counterEnd === UNSURE || counterEnd + 2 + HASH_BYTES !== bytes.length) return null
+  if (counterEnd === UNSURE || counterEnd + 2 + HASH_BYTES !== to) return null
   if (bytes[counterEnd] !== 0x58 || bytes[counterEnd + 1] !== HASH_BYTES) return null
   const ms = argument(bytes, subjectEnd)
   const counter = argument(bytes, timeEnd)

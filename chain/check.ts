@@ -8,18 +8,26 @@ import { isCanonicalCbor, plainEntry } from './canonical.ts'
 import { decodeEntry } from './entry.ts'
 import type { Entry, EntryRef } from './entry.ts'
 import { FormatError } from './errors.ts'
-import { BLOCK_SIGNATURE_DOMAIN, blockHash, hashAll, leaf, payload } from './hashes.ts'
+import { BLOCK_SIGNATURE_DOMAIN, blockHash, hashesOf } from './hashes.ts'
 import { decodeHeader } from './header.ts'
 import type { Header } from './header.ts'
 import { compareHlc } from './hlc.ts'
 import type { Hlc } from './hlc.ts'
 import { SALT_BYTES } from './limits.ts'
-import { merkleRoot } from './merkle.ts'
+import { rootOfHashes } from './merkle.ts'
 import { REDACTED_KIND, redactionTarget } from './redaction-entry.ts'
 import { ROTATION_KIND, rotationIn, rotationProblem } from './rotation-entry.ts'
 import type { RotationPlace } from './rotation-entry.ts'
-import { headerBytesOf, LEAF_PREFIX_BYTES, parseFrameHead, rowsOf, signatureOf } from './record.ts'
-import type { FrameHead, Row } from './record.ts'
+import {
+  boundsOf,
+  headerBytesOf,
+  LEAF_PREFIX_BYTES,
+  leafPrefixAt,
+  parseFrameHead,
+  rowAt,
+  signatureOf
+} from './record.ts'
+import type { Bounds, FrameHead, Row } from './record.ts'
 
 export interface BlockCheck {
   /** Null where the header is not what the lane's key signed. */
@@ -76,15 +84,21 @@ export function checkRecord(lane: NodeId, record: Uint8Array, height: number): B
   return { block: { header, hash, firstTime }, problems, redactions, rotations }
 }
 
-/** Of each row. A payload that is absent has a hash of nothing here. */
-function hashesOf(rows: readonly Row[]): {
-  readonly leaves: readonly Uint8Array[]
-  readonly payloads: readonly Uint8Array[]
-} {
-  const messages = rows.map((row) => leaf(row.entry))
-  for (const row of rows) messages.push(payload(row.payload))
-  const hashes = hashAll(messages)
-  return { leaves: hashes.slice(0, rows.length), payloads: hashes.slice(rows.length) }
+/** A record in pieces, with the hashes of its entries and payloads one behind another. */
+interface Parts {
+  readonly record: Uint8Array
+  readonly bounds: Bounds
+  readonly leaves: Uint8Array
+  /** A payload that is absent has a hash of nothing here. */
+  readonly payloads: Uint8Array
+}
+
+/** @throws FormatError when the record's table has changed. */
+function partsOf(record: Uint8Array, head: FrameHead): Parts {
+  const bounds = boundsOf(record, head)
+  const leaves = hashesOf('leaf', { bytes: record, bounds: bounds.entries })
+  const payloads = hashesOf('payload', { bytes: record, bounds: bounds.payloads })
+  return { record, bounds, leaves, payloads }
 }
 
 class RecordCheck {
@@ -107,52 +121,60 @@ class RecordCheck {
 
   /** Returns the time of the first entry. */
   rows(record: Uint8Array, header: Header | null): Hlc | null {
-    let rows: readonly Row[]
+    let parts: Parts
     try {
-      rows = rowsOf(record, this.#head)
+      parts = partsOf(record, this.#head)
     } catch (error) {
       if (!(error instanceof FormatError)) throw error
       this.add(null, 'CHAIN_TABLE_DAMAGED', 'has a table of entries that was changed')
       return null
     }
-    const { leaves, payloads } = hashesOf(rows)
+    const { bounds, leaves } = parts
+    const { count } = this.#head
     const times: (Hlc | null)[] = []
     let areNamed = true
-    for (const [index, row] of rows.entries()) {
-      const isNamed = isAt(row.leafPrefix, 0, leaves[index], LEAF_PREFIX_BYTES)
+    for (let index = 0; index < count; index += 1) {
+      const leaf = { bytes: leaves, at: index * HASH_BYTES, length: LEAF_PREFIX_BYTES }
+      const isNamed = isAt(record, leafPrefixAt(bounds, index), leaf)
       areNamed &&= isNamed
-      const time = isNamed ? this.#entry(row, index, payloads[index]) : null
+      const time = isNamed ? this.#entry(parts, index) : null
       if (time === null) this.add(index, 'CHAIN_ENTRY_DAMAGED', 'was changed')
       times.push(time)
     }
     // Where an entry is already named, the root cannot but differ; where the header is not the signed
     // one, its root says nothing.
-    if (header !== null && areNamed && !equalBytes(merkleRoot(leaves), header.root)) {
-      const only = rows.length === 1 ? 0 : null
+    if (header !== null && areNamed && !equalBytes(rootOfHashes(leaves), header.root)) {
+      const only = count === 1 ? 0 : null
       this.add(only, 'CHAIN_ROOT_WRONG', 'does not add up to the Merkle root that was signed')
     }
     this.#times(times, header)
     return times[0] ?? null
   }
 
-  /** The time of a row's entry, with the problems of its payload noted; null where it is no entry. */
-  #entry(row: Row, index: number, found: Uint8Array | undefined): Hlc | null {
-    const plain = plainEntry(row.entry)
-    const entry = plain === null ? slowEntry(row.entry) : null
+  /** The time of an entry, with the problems of its payload noted; null where it is no entry. */
+  #entry({ record, bounds, payloads }: Parts, index: number): Hlc | null {
+    const at = 2 * index
+    const from = bounds.entries[at] ?? 0
+    const plain = plainEntry(record, from, bounds.entries[at + 1])
+    const row = (): Row => rowAt(record, bounds, index)
+    const entry = plain === null ? slowEntry(row().entry) : null
     if (plain === null && entry === null) return null
     const kindOf = (kind: Buffer): boolean =>
-      plain === null || isKind(kind, row.entry, plain.kindAt, plain.kindEnd)
-    if (kindOf(REDACTED_BYTES)) this.#redaction(row, index)
-    if (kindOf(ROTATION_BYTES)) this.#rotation(row, index)
+      plain === null || isKind(kind, record, plain.kindAt, plain.kindEnd)
+    if (kindOf(REDACTED_BYTES)) this.#redaction(row(), index)
+    if (kindOf(ROTATION_BYTES)) this.#rotation(row(), index)
+    const found = { bytes: payloads, at: index * HASH_BYTES, length: HASH_BYTES }
     const isNamed =
       plain === null
-        ? entry !== null && found !== undefined && equalBytes(entry.payloadHash, found)
-        : isAt(row.entry, plain.hashAt, found, HASH_BYTES)
-    if (row.payload.length === 0) {
+        ? entry !== null && isAt(entry.payloadHash, 0, found)
+        : isAt(record, plain.hashAt, found)
+    const slotAt = bounds.payloads[at] ?? 0
+    const slotEnd = bounds.payloads[at + 1] ?? 0
+    if (slotAt === slotEnd) {
       this.add(index, 'CHAIN_PAYLOAD_MISSING', 'has lost its payload')
     } else if (!isNamed) {
       this.add(index, 'CHAIN_PAYLOAD_DAMAGED', 'has a payload that was changed')
-    } else if (!isCanonical(row.payload)) {
+    } else if (!isCanonical(record, slotAt, slotEnd)) {
       this.add(index, 'CHAIN_PAYLOAD_DAMAGED', 'has a payload that is not canonical CBOR')
     }
     return plain === null ? (entry?.time ?? null) : { ms: plain.ms, counter: plain.counter }
@@ -205,20 +227,18 @@ function isKind(kind: Buffer, entry: Uint8Array, at: number, end: number): boole
   return kind.every((byte, index) => entry[at + index] === byte)
 }
 
-/** Whether the first `length` bytes of a hash stand in `bytes` at `at`. */
+/** Whether the named bytes of a hash stand in `bytes` at `at`. */
 function isAt(
   bytes: Uint8Array,
   at: number,
-  digest: Uint8Array | undefined,
-  length: number
+  hash: { readonly bytes: Uint8Array; readonly at: number; readonly length: number }
 ): boolean {
-  if (digest === undefined) return false
-  for (let index = 0; index < length; index += 1) {
-    if (bytes[at + index] !== digest[index]) return false
+  for (let index = 0; index < hash.length; index += 1) {
+    if (bytes[at + index] !== hash.bytes[hash.at + index]) return false
   }
   return true
 }
 
-function isCanonical(slot: Uint8Array): boolean {
-  return slot.length > SALT_BYTES && isCanonicalCbor(slot.subarray(SALT_BYTES))
+function isCanonical(record: Uint8Array, slotAt: number, slotEnd: number): boolean {
+  return slotEnd - slotAt > SALT_BYTES && isCanonicalCbor(record, slotAt + SALT_BYTES, slotEnd)
 }

@@ -1,9 +1,9 @@
 // The Merkle tree of RFC 6962 section 2.1 over the entries of one block, with domain-separated
 // SHAKE-256 in place of its 0x00 and 0x01 prefixes.
 
-import { invariant } from '../core/index.ts'
+import { HASH_BYTES, invariant } from '../core/index.ts'
 import type { Message } from '../core/index.ts'
-import { hashAll, node } from './hashes.ts'
+import { hashAll, hashLevel, node } from './hashes.ts'
 
 /**
  * The root over one leaf hash or more. Pairing neighbours level by level, with an odd last node moved up
@@ -15,6 +15,13 @@ export function merkleRoot(leaves: readonly Uint8Array[]): Uint8Array {
   const [root] = level
   invariant(root !== undefined, 'A block has at least one entry')
   return root
+}
+
+/** The same over leaf hashes that lie one behind another, without making the levels between. */
+export function rootOfHashes(leaves: Uint8Array): Uint8Array {
+  const level = leaves.slice()
+  for (let count = level.length / HASH_BYTES; count > 1;) count = hashLevel(level, count)
+  return level.slice(0, HASH_BYTES)
 }
 
 /** One level of the tree from the one below it. */

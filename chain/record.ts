@@ -118,40 +118,68 @@ export function signatureOf(record: Uint8Array, head: FrameHead): Uint8Array {
 
 export interface Row {
   readonly entry: Uint8Array
-  readonly leafPrefix: Uint8Array
   readonly payload: Uint8Array
 }
 
-/** The entries and payloads of a record. @throws FormatError when its table has changed. */
-export function rowsOf(record: Uint8Array, head: FrameHead): readonly Row[] {
+/** Where the entries and payloads of a record lie in it: from and to of each, in turn. */
+export interface Bounds {
+  readonly entries: Uint32Array
+  readonly payloads: Uint32Array
+  /** Where the table's rows start. */
+  readonly tableAt: number
+}
+
+/** @throws FormatError when the record's table has changed. */
+export function boundsOf(record: Uint8Array, head: FrameHead): Bounds {
   const end = tableEnd(head)
-  const start = end - head.count * TABLE_ROW_BYTES
-  if (crc32(record.subarray(start, end)) !== head.tableChecksum) {
+  const tableAt = end - head.count * TABLE_ROW_BYTES
+  if (crc32(record.subarray(tableAt, end)) !== head.tableChecksum) {
     throw new FormatError('the table of a record has changed')
   }
   const view = new DataView(record.buffer, record.byteOffset, record.byteLength)
   let payloadAt = end
-  for (let row = start; row < end; row += TABLE_ROW_BYTES) payloadAt += view.getUint16(row)
+  for (let row = tableAt; row < end; row += TABLE_ROW_BYTES) payloadAt += view.getUint16(row)
+  const entries = new Uint32Array(2 * head.count)
+  const payloads = new Uint32Array(2 * head.count)
   let entryAt = end
-  const rows: Row[] = []
-  for (let row = start; row < end; row += TABLE_ROW_BYTES) {
-    const entryEnd = entryAt + view.getUint16(row)
-    const payloadEnd = payloadAt + view.getUint32(row + 2)
-    if (entryEnd - entryAt > ENTRY_BYTES_MAX || payloadEnd - payloadAt > PAYLOAD_BYTES_MAX) {
+  let at = 0
+  for (let row = tableAt; row < end; row += TABLE_ROW_BYTES) {
+    const entryBytes = view.getUint16(row)
+    const payloadBytes = view.getUint32(row + 2)
+    if (entryBytes > ENTRY_BYTES_MAX || payloadBytes > PAYLOAD_BYTES_MAX) {
       throw new FormatError('the table of a record names an entry or payload that is too large')
     }
-    rows.push({
-      entry: record.subarray(entryAt, entryEnd),
-      leafPrefix: record.subarray(row + 6, row + 6 + LEAF_PREFIX_BYTES),
-      payload: record.subarray(payloadAt, payloadEnd)
-    })
-    entryAt = entryEnd
-    payloadAt = payloadEnd
+    entries[at] = entryAt
+    entryAt += entryBytes
+    entries[at + 1] = entryAt
+    payloads[at] = payloadAt
+    payloadAt += payloadBytes
+    payloads[at + 1] = payloadAt
+    at += 2
   }
   if (payloadAt !== record.length) {
     throw new FormatError('the table of a record does not add up to its length')
   }
-  return rows
+  return { entries, payloads, tableAt }
+}
+
+/** Where the table repeats the start of the leaf hash of an entry. */
+export function leafPrefixAt({ tableAt }: Bounds, index: number): number {
+  return tableAt + index * TABLE_ROW_BYTES + 6
+}
+
+/** The entries and payloads of a record. @throws FormatError when its table has changed. */
+export function rowsOf(record: Uint8Array, head: FrameHead): readonly Row[] {
+  const bounds = boundsOf(record, head)
+  return Array.from({ length: head.count }, (_, index) => rowAt(record, bounds, index))
+}
+
+export function rowAt(record: Uint8Array, { entries, payloads }: Bounds, index: number): Row {
+  const at = 2 * index
+  return {
+    entry: record.subarray(entries[at], entries[at + 1]),
+    payload: record.subarray(payloads[at], payloads[at + 1])
+  }
 }
 
 function tableEnd(head: FrameHead): number {

@@ -32,6 +32,12 @@ const FIRST_AT = MESSAGES_AT
 const SECOND_AT: number = MESSAGES_AT + MESSAGE_BYTES_MAX + RATE_BYTES
 const PADDING = 0x1f // The four ones of SHAKE and the first one of the padding: FIPS 202 section 6.2.
 
+/** Where messages lie in one piece of memory: from and to of each, in turn. */
+export interface Slices {
+  readonly bytes: Uint8Array
+  readonly bounds: Uint32Array
+}
+
 type Absorb = (first: number, second: number, blocks: number) => void
 
 class PairHasher {
@@ -45,21 +51,44 @@ class PairHasher {
 
   /** Both must fit; with one, the other half of each vector calculates for nobody. */
   hash(one: Message, other: Message | null): readonly [Uint8Array, Uint8Array] {
+    const digests = new Uint8Array(2 * HASH_BYTES)
     const blocks = this.#put(one, FIRST_AT)
     const otherBlocks = other === null ? blocks : this.#put(other, SECOND_AT)
-    const shared = Math.min(blocks, otherBlocks)
+    this.#absorbBoth(blocks, otherBlocks, { digests, at: 0 })
+    return [digests.slice(0, HASH_BYTES), digests.slice(HASH_BYTES)]
+  }
+
+  /** The hashes of `prefix` and each slice, all of which fit, one behind another in `digests`. */
+  hashSlices(prefix: Uint8Array, { bytes, bounds }: Slices, digests: Uint8Array): void {
+    const memory = this.#memory
+    memory.set(prefix, FIRST_AT) // Stays there: what follows overwrites only what stands behind it.
+    memory.set(prefix, SECOND_AT)
+    const put = (index: number, at: number): number => {
+      const [from, to] = [bounds[index] ?? 0, bounds[index + 1] ?? 0]
+      memory.set(bytes.subarray(from, to), at + prefix.length)
+      return this.#pad(at, at + prefix.length + to - from)
+    }
+    for (let index = 0; index < bounds.length; index += 4) {
+      const blocks = put(index, FIRST_AT)
+      const otherBlocks = index + 2 < bounds.length ? put(index + 2, SECOND_AT) : 0
+      this.#absorbBoth(blocks, otherBlocks, { digests, at: index * (HASH_BYTES / 2) })
+    }
+  }
+
+  #absorbBoth(blocks: number, otherBlocks: number, { digests, at }: Place): void {
+    const shared = otherBlocks === 0 ? blocks : Math.min(blocks, otherBlocks)
     this.#memory.fill(0, STATE_AT, STATE_AT + STATE_BYTES)
     this.#absorb(FIRST_AT, SECOND_AT, shared)
-    const digests: [Uint8Array, Uint8Array] = [this.#digest(0), this.#digest(1)]
+    this.#digest(0, digests, at)
+    if (otherBlocks === 0) return
+    this.#digest(1, digests, at + HASH_BYTES)
     const rest = Math.max(blocks, otherBlocks) - shared
-    if (rest > 0) {
-      // The shorter one is done, and what its half calculates from here on is not looked at.
-      const at = shared * RATE_BYTES
-      this.#absorb(FIRST_AT + at, SECOND_AT + at, rest)
-      const longer = blocks > otherBlocks ? 0 : 1
-      digests[longer] = this.#digest(longer)
-    }
-    return digests
+    if (rest === 0) return
+    // The shorter one is done, and what its half calculates from here on is not looked at.
+    const from = shared * RATE_BYTES
+    this.#absorb(FIRST_AT + from, SECOND_AT + from, rest)
+    if (blocks > otherBlocks) this.#digest(0, digests, at)
+    else this.#digest(1, digests, at + HASH_BYTES)
   }
 
   /** Lays a message out with its padding, and returns how many blocks it takes. */
@@ -73,6 +102,12 @@ class PairHasher {
       memory.set(second, end)
       end += second.length
     }
+    return this.#pad(at, end)
+  }
+
+  /** Ends a message that lies from `at` to `end`, and returns how many blocks it takes. */
+  #pad(at: number, end: number): number {
+    const memory = this.#memory
     const blocks = Math.floor((end - at) / RATE_BYTES) + 1
     const blocksEnd = at + blocks * RATE_BYTES
     memory.fill(0, end, blocksEnd)
@@ -81,10 +116,17 @@ class PairHasher {
     return blocks
   }
 
-  #digest(half: 0 | 1): Uint8Array {
-    const at = DIGESTS_AT + half * HASH_BYTES
-    return this.#memory.slice(at, at + HASH_BYTES)
+  #digest(half: 0 | 1, digests: Uint8Array, at: number): void {
+    const from = DIGESTS_AT + half * HASH_BYTES
+    for (let index = 0; index < HASH_BYTES; index += 1) {
+      digests[at + index] = this.#memory[from + index] ?? 0
+    }
   }
+}
+
+interface Place {
+  readonly digests: Uint8Array
+  readonly at: number
 }
 
 /** The hash of each message, in order. */
@@ -105,6 +147,30 @@ export function shake256All(messages: readonly Message[]): Uint8Array[] {
     }
   }
   return digests
+}
+
+/**
+ * The hash of `prefix` and each slice, in order, laid one behind another into `digests`, which may be the slices'
+ * own memory as long as no slice lies before its digest ends.
+ */
+export function shake256Slices(prefix: Uint8Array, slices: Slices, digests: Uint8Array): void {
+  hasher ??= newHasher()
+  const { bytes, bounds } = slices
+  let longest = 0
+  for (let index = 0; index < bounds.length; index += 2) {
+    longest = Math.max(longest, (bounds[index + 1] ?? 0) - (bounds[index] ?? 0))
+  }
+  if (hasher !== 'none' && prefix.length + longest <= MESSAGE_BYTES_MAX) {
+    hasher.hashSlices(prefix, slices, digests)
+    return
+  }
+  const messages: Message[] = []
+  for (let index = 0; index < bounds.length; index += 2) {
+    messages.push({ prefix, first: bytes.subarray(bounds[index], bounds[index + 1]) })
+  }
+  for (const [index, digest] of shake256All(messages).entries()) {
+    digests.set(digest, index * HASH_BYTES)
+  }
 }
 
 function isShort({ prefix, first, second }: Message): boolean {

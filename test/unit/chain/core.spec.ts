@@ -4,11 +4,20 @@ import { shake256 as nobleShake256 } from '@noble/hashes/sha3.js'
 import fc from 'fast-check'
 import { entryId, planWants } from '../../../chain/index.ts'
 import { decodeEntry, encodeEntry } from '../../../chain/entry.ts'
-import { blockHash, hashAll, leaf, leafHashes, node, payload } from '../../../chain/hashes.ts'
+import {
+  blockHash,
+  hashAll,
+  hashesOf,
+  leaf,
+  leafHashes,
+  node,
+  payload
+} from '../../../chain/hashes.ts'
 import { decodeHeader, encodeHeader } from '../../../chain/header.ts'
 import { compareHlc, observe, tick } from '../../../chain/hlc.ts'
 import { merkleRoot } from '../../../chain/merkle.ts'
 import {
+  concatBytes,
   encodeCbor,
   fromHex,
   shake256,
@@ -53,6 +62,16 @@ describe('chain: hashes', () => {
           hashAll(parts.map(([first, second]) => payload(first, second))),
           parts.map(([first, second]) => shake256('weft/payload/1', first, second))
         )
+      })
+    )
+    fc.assert(
+      fc.property(fc.array(size, { maxLength: 9 }), (lengths) => {
+        const slots = lengths.map((length, index) => new Uint8Array(length).fill(index))
+        const ends = slots.map((_, index) => concatBytes(...slots.slice(0, index + 1)).length)
+        const bounds = Uint32Array.from(ends.flatMap((end, at) => [ends[at - 1] ?? 0, end]))
+        const digests = hashesOf('payload', { bytes: concatBytes(...slots), bounds })
+        const expected = slots.map((slot) => shake256('weft/payload/1', slot))
+        assert.deepEqual(digests, concatBytes(...expected))
       })
     )
     const bytes = new Uint8Array(130).fill(7)
