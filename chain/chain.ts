@@ -26,6 +26,7 @@ import { Lanes } from './lanes.ts'
 import type { ChainDeps, ChainOptions } from './lanes.ts'
 import {
   CLOCK_AHEAD_MAX_MS,
+  ENTRY_BYTES_USUAL,
   LANES_MAX,
   LINKS_PER_BLOCK_MAX,
   READ_BYTES_MAX,
@@ -36,11 +37,13 @@ import { entriesIn, readLog } from './log.ts'
 import type { LogEntry, LogQuery } from './log.ts'
 import { planWants } from './plan.ts'
 import type { LaneHead, Want } from './plan.ts'
+import type { RecordRun } from './ports.ts'
 import { Proofs } from './proofs/proofs.ts'
 import type { LaneCheckpoint } from './proofs/proofs.ts'
 import { REDACTED_KIND } from './redaction-entry.ts'
 import type { LaneRepair, RepairSource } from './repair.ts'
 import { ROTATION_KIND } from './rotation-entry.ts'
+import { joinedPieces } from './run.ts'
 import { saltSource } from './salts.ts'
 import type { SaltSource } from './salts.ts'
 import { Upkeep } from './upkeep.ts'
@@ -208,6 +211,21 @@ export class Chain {
   }
 
   /**
+   * The same as the bytes that lie on disk, piece by piece: whole records, one behind another, as long as the
+   * heights follow one another up to `toHeight`. `next` is the height behind the piece. Views, not copies.
+   */
+  async *pieces(
+    lane: NodeId,
+    fromHeight: number,
+    toHeight: number
+  ): AsyncGenerator<{ readonly bytes: Uint8Array; readonly next: number }> {
+    const store = this.#lanes.get(lane)?.store
+    if (store === undefined || !Number.isSafeInteger(fromHeight) || fromHeight < 1) return
+    if (fromHeight > store.tip.height) return
+    yield* joinedPieces(store.scan(fromHeight, SERVE_READ_BYTES), fromHeight, toHeight)
+  }
+
+  /**
    * Verifies records that a peer sent and stores those that follow the lane's head. Durable once resolved.
    * Idempotent; calls may overlap. Bad bytes are an outcome, never an error. Whether `lane` is a
    * member's is for the caller to know.
@@ -216,6 +234,17 @@ export class Chain {
   async accept(lane: NodeId, records: readonly Uint8Array[]): Promise<AcceptOutcome> {
     if (this.#stopped !== null) throw new ChainStoppedError()
     return this.#lanes.accept(lane, records)
+  }
+
+  /** The same for records that came as a run, whose bytes it takes over. Many may be under way at once. */
+  async acceptRun(lane: NodeId, run: RecordRun): Promise<AcceptOutcome> {
+    if (this.#stopped !== null) throw new ChainStoppedError()
+    return this.#lanes.acceptRun(lane, run)
+  }
+
+  /** About so many entries of other lanes are to come: what checks them may get ready. */
+  expect(entries: number): void {
+    this.#deps.checker?.expect(entries * ENTRY_BYTES_USUAL)
   }
 
   /** Whether a lane has one history, as far as anybody has shown: else its entries count for nothing. */
@@ -381,7 +410,7 @@ export class Chain {
       salts: this.#salts(tip.height + 1, entries.length)
     })
     const records = [{ height: block.tip.height, offset: 0 }]
-    await this.#own.store.append({ bytes: block.record, records, tip: block.tip })
+    await this.#own.store.append({ parts: [block.record], records, tip: block.tip })
     // From here the block is durable.
     const rotation = entries.findLast(({ kind }) => kind === ROTATION_KIND)
     const heir = rotation === undefined ? null : readRotation(rotation.payload)

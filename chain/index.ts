@@ -7,7 +7,7 @@
 export type { Problem } from './block.ts'
 export { openChain } from './chain.ts'
 export type { Chain, LaneState, LaneStatus, ServedRecords } from './chain.ts'
-export { checkBatch } from './check-batch.ts'
+export { checkBatch, checkRun } from './check-batch.ts'
 export { entryId } from './entry.ts'
 export type { EntryDraft, EntryRef } from './entry.ts'
 export {
@@ -27,7 +27,16 @@ export { withoutAnyPayload } from './redact.ts'
 export { REDACTED_KIND, redactionSubject } from './redaction-entry.ts'
 export { rotationDraft, rotationEntry } from './rotation-entry.ts'
 export type { HeightRange, LaneRepair, RepairSource } from './repair.ts'
-export type { CheckBatch, LaneDisk, LaneFile, RecordChecker, RecordVerdict } from './ports.ts'
+export { RunCutter } from './run.ts'
+export type {
+  CheckBatch,
+  CheckedRun,
+  LaneDisk,
+  LaneFile,
+  RecordChecker,
+  RecordRun,
+  RecordVerdict
+} from './ports.ts'
 export { slotIn } from './proofs/bundle.ts'
 export type { BundleMesh } from './proofs/bundle.ts'
 export type { SentCheckpoint } from './proofs/notary.ts'

@@ -25,8 +25,9 @@ import { Segment, segmentName } from './segment.ts'
 
 /** Blocks that follow the tip, ready to be written. */
 export interface Batch {
-  readonly bytes: Uint8Array
-  /** The height of each record and its offset in `bytes`. */
+  /** Written one behind another. */
+  readonly parts: readonly Uint8Array[]
+  /** The height of each record and its offset behind the start of the first part. */
   readonly records: readonly { readonly height: number; readonly offset: number }[]
   readonly tip: Tip
 }
@@ -180,8 +181,12 @@ export class LaneStore {
     if (this.#failure !== null) throw this.#failure
     const { segment, file } = await this.#writable()
     const start = segment.size
+    let end = start
     try {
-      await file.write(start, batch.bytes)
+      for (const part of batch.parts) {
+        await file.write(end, part)
+        end += part.length
+      }
     } catch (error) {
       throw await this.#afterFailedWrite(file, start, error)
     }
@@ -191,7 +196,7 @@ export class LaneStore {
       throw this.#fail(error)
     }
     // From here the batch is durable: a crash recovers it.
-    segment.size = start + batch.bytes.length
+    segment.size = end
     this.#tip = batch.tip
     for (const { height, offset } of batch.records) segment.note(height, start + offset)
   }

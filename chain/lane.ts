@@ -10,19 +10,25 @@
 
 import { concatBytes, equalBytes } from '../core/index.ts'
 import type { Logger, NodeId } from '../core/index.ts'
+import { AcceptQueue } from './accept-queue.ts'
 import { checkLink, tipOf } from './block.ts'
 import type { SignedBlock, Tip } from './block.ts'
-import { checkAhead } from './check-ahead.ts'
 import { checkRecord, signedHeader } from './check.ts'
 import type { BlockCheck, RedactionPlace } from './check.ts'
 import { LaneTruncatedError } from './errors.ts'
 import { blockHash } from './hashes.ts'
-import { ACCEPT_WRITE_BYTES, RECORD_BYTES_MAX, RECORDS_PER_BATCH_MAX } from './limits.ts'
+import {
+  ACCEPT_WRITE_BYTES,
+  CHECK_AHEAD_BYTES,
+  RECORD_BYTES_MAX,
+  RECORDS_PER_BATCH_MAX
+} from './limits.ts'
 import type { LaneStore } from './lane-store.ts'
 import type { LaneHead } from './plan.ts'
-import type { LaneDisk, RecordChecker, RecordVerdict } from './ports.ts'
+import type { CheckedRun, LaneDisk, RecordChecker, RecordRun } from './ports.ts'
 import { headerBytesOf, parseFrameHead } from './record.ts'
 import { structureOf } from './redact.ts'
+import { recordsIn, runOf } from './run.ts'
 import { forkName } from './segment.ts'
 
 /** What became of the records that were offered. `head` is the lane's stored head afterwards. */
@@ -93,6 +99,7 @@ export class Lane {
   /** The key that took over from the lane's, behind whose last block nothing may stand. */
   #heir: NodeId | null
   #turn: Promise<unknown> = Promise.resolve()
+  readonly #queue: AcceptQueue
 
   constructor(
     deps: LaneDeps,
@@ -106,6 +113,7 @@ export class Lane {
     this.store = deps.store
     this.isOwn = options.isOwn
     this.#deps = deps
+    this.#queue = new AcceptQueue({ store: deps.store, onWritten: deps.onAdvance })
     this.#forkHeight = options.forkHeight
     this.#isInRepair = options.isInRepair ?? false
     this.#heir = options.heir ?? null
@@ -149,19 +157,32 @@ export class Lane {
   /** Never throws on bad bytes; throws what the disk throws. */
   accept(records: readonly Uint8Array[]): Promise<AcceptOutcome> {
     const offered = records.slice(0, RECORDS_PER_BATCH_MAX)
-    // Before its turn comes: bytes alone decide, and the batch before may still be on its way to the disk.
-    const checking = checkAhead(this.#deps.checker, this.store.lane, offered)
+    const bytes = offered.reduce((sum, record) => sum + record.length, 0)
+    const run = bytes < CHECK_AHEAD_BYTES ? null : runOf(offered)
+    return run === null ? this.#inTurn(() => this.#acceptNow(offered)) : this.acceptRun(run)
+  }
+
+  /** The same for records that a run holds. Takes its bytes over. */
+  acceptRun(run: RecordRun): Promise<AcceptOutcome> {
+    const { lane } = this.store
+    // Before its turn comes: bytes alone decide, and the run before may still be on its way to the disk.
+    const checking = this.#deps.checker.checkRun({ lane, ...run })
     checking.catch(() => undefined) // Thrown in its turn.
-    const turn = this.#turn.then(async () => this.#acceptNow(offered, await checking))
+    const turn = this.#turn.then(async () => {
+      const checked = await checking
+      const queued = this.#queued(run, checked)
+      if (queued !== null) return { outcome: queued } // Wrapped: the next turn need not wait for the disk.
+      await this.#queue.settled()
+      const records = recordsIn({ bytes: checked.bytes, records: run.records })
+      return { outcome: Promise.resolve(await this.#acceptNow(records)) }
+    })
     this.#turn = turn.catch(() => undefined) // The caller has the failure; the next turn is its own.
-    return turn
+    return turn.then(({ outcome }) => outcome)
   }
 
   /** Puts sound records in the place of what is held at their heights, in turn with accepts (A3). */
   mend(records: ReadonlyMap<number, Uint8Array>): Promise<void> {
-    const turn = this.#turn.then(() => this.store.mend(records))
-    this.#turn = turn.catch(() => undefined) // The caller has the failure.
-    return turn
+    return this.#inTurn(() => this.store.mend(records))
   }
 
   /** Puts what `change` makes of it in the place of each record held, in turn with accepts (A3). */
@@ -179,18 +200,62 @@ export class Lane {
   /** Resolves when no accept is under way. */
   async settle(): Promise<void> {
     await this.#turn
+    await this.#queue.settled()
   }
 
-  async #acceptNow(
-    offered: readonly Uint8Array[],
-    checked: readonly RecordVerdict[]
-  ): Promise<AcceptOutcome> {
+  /** After all accepts before it, durable or failed. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(async () => {
+      await this.#queue.settled()
+      return work()
+    })
+    this.#turn = turn.catch(() => undefined) // The caller has the failure; the next turn is its own.
+    return turn
+  }
+
+  /**
+   * What becomes of a run that can be stored as it is, right behind what is stored or on its way there. Null
+   * where there is more to it: then each of its records is judged by itself.
+   */
+  #queued(run: RecordRun, { bytes, plain }: CheckedRun): Promise<AcceptOutcome> | null {
+    if (plain === null || this.isOwn || this.#heir !== null) return null
+    const { lane } = this.store
+    const { tip } = this.#queue
+    const { first } = plain
+    const isNext = first.header.height === tip.height + 1 && checkLink(tip, first).length === 0
+    // A lane that has lost its end grows back under the eyes of #checkKnown.
+    const isBehind = (this.store.knownHead?.height ?? 0) > tip.height
+    const hasForerunner = tip.height === 0 && this.#deps.predecessorOf(lane) !== null
+    if (!isNext || isBehind || hasForerunner || !this.#areStorable({ ...run, bytes })) return null
+    let offset = 0
+    const records = run.records.map(({ height, size }) => {
+      const place = { height, offset }
+      offset += size
+      return place
+    })
+    const written = this.#queue.push({ parts: [bytes], records, tip: plain.tip })
+    return written.then(() => {
+      const { height, hash, entries } = plain.tip
+      const head = { lane, height, hash, entries }
+      return { kind: 'extended', head, blocks: records.length }
+    })
+  }
+
+  /** Whether none of them holds a payload that has been taken back. */
+  #areStorable(run: RecordRun): boolean {
+    const { lane } = this.store
+    return recordsIn(run).every((record, index) => {
+      return this.#deps.storable(lane, run.records[index]?.height ?? 0, record) === record
+    })
+  }
+
+  async #acceptNow(offered: readonly Uint8Array[]): Promise<AcceptOutcome> {
     const startHeight = this.store.tip.height
     let fresh: Fresh[] = []
     let bytes = 0
     let stop: Stop | null = null
-    for (const [index, record] of offered.entries()) {
-      const verdict = await this.#judge(record, fresh, checked[index])
+    for (const record of offered) {
+      const verdict = await this.#judge(record, fresh)
       if (verdict.kind === 'stop') {
         stop = verdict.stop
         break
@@ -206,8 +271,7 @@ export class Lane {
         heir
       })
       bytes += record.length
-      // What has been checked ahead takes no time here: one sync for all of it.
-      if (bytes < ACCEPT_WRITE_BYTES || checked.length > 0) continue
+      if (bytes < ACCEPT_WRITE_BYTES) continue
       await this.#write(fresh)
       fresh = []
       bytes = 0
@@ -221,11 +285,7 @@ export class Lane {
       : { kind: 'known', head }
   }
 
-  async #judge(
-    record: Uint8Array,
-    fresh: readonly Fresh[],
-    checked: RecordVerdict | undefined
-  ): Promise<Verdict> {
+  async #judge(record: Uint8Array, fresh: readonly Fresh[]): Promise<Verdict> {
     const tip = fresh.at(-1)?.tip ?? this.store.tip
     const head = parseFrameHead(record)
     if (head === null)
@@ -234,7 +294,7 @@ export class Lane {
     if (height > tip.height + 1 && (!this.isOwn || this.#isInRepair)) {
       return { kind: 'stop', stop: { kind: 'gap', head: null, need: tip.height + 1 } }
     }
-    const check = checked ?? checkRecord(this.store.lane, record, height)
+    const check = checkRecord(this.store.lane, record, height)
     const { block, problems } = structureOf(check)
     const [first] = problems
     if (block === null || first !== undefined) {
@@ -340,7 +400,7 @@ export class Lane {
     if (tip === undefined) return
     const redactions = fresh.flatMap((each) => each.redactions)
     if (redactions.length > 0) await this.#deps.onRedactions(store.lane, redactions)
-    await store.append({ bytes, records, tip })
+    await store.append({ parts: [bytes], records, tip })
     this.#heir = fresh.at(-1)?.heir ?? this.#heir
     await this.#checkKnown(fresh)
     this.#deps.onAdvance(tip)

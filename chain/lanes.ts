@@ -10,7 +10,7 @@ import { heirIn, keepProof, Lane, proofHeight } from './lane.ts'
 import type { AcceptOutcome, FoundRedaction } from './lane.ts'
 import { LaneStore } from './lane-store.ts'
 import { LANES_MAX, SEGMENT_BYTES } from './limits.ts'
-import type { LaneDisk, RecordChecker } from './ports.ts'
+import type { LaneDisk, RecordChecker, RecordRun } from './ports.ts'
 import { parseFrameHead } from './record.ts'
 import { checkStructure } from './redact.ts'
 import { groupByLane } from './segment.ts'
@@ -107,24 +107,33 @@ export class Lanes {
   }
 
   async accept(id: NodeId, records: readonly Uint8Array[]): Promise<AcceptOutcome> {
-    const [first] = records
-    if (first === undefined || this.keeping(id) === 'none') {
-      return { kind: 'known', head: this.get(id)?.head ?? null }
+    const lane = await this.#laneFor(id, records[0])
+    return 'kind' in lane ? lane : lane.accept(records)
+  }
+
+  async acceptRun(id: NodeId, run: RecordRun): Promise<AcceptOutcome> {
+    const [first] = run.records
+    const record = first === undefined ? undefined : run.bytes.subarray(0, first.size)
+    const lane = await this.#laneFor(id, record)
+    return 'kind' in lane ? lane : lane.acceptRun(run)
+  }
+
+  /** The lane, begun if this is its first record; else why nothing is to be stored. */
+  async #laneFor(id: NodeId, first: Uint8Array | undefined): Promise<Lane | AcceptOutcome> {
+    const known = this.get(id)
+    const isWanted = first !== undefined && this.keeping(id) !== 'none'
+    if (!isWanted) return { kind: 'known', head: known?.head ?? null }
+    if (known !== undefined) return known
+    const refused = this.#refuseStart(id, first)
+    if (refused !== null) return refused
+    // Before the first await, so that two accepts of a new lane open it once.
+    const opening = this.#opening.get(id) ?? this.#open(id, undefined)
+    this.#opening.set(id, opening)
+    try {
+      return await opening
+    } finally {
+      this.#opening.delete(id)
     }
-    let lane = this.get(id)
-    if (lane === undefined) {
-      const refused = this.#refuseStart(id, first)
-      if (refused !== null) return refused
-      // Before the first await, so that two accepts of a new lane open it once.
-      const opening = this.#opening.get(id) ?? this.#open(id, undefined)
-      this.#opening.set(id, opening)
-      try {
-        lane = await opening
-      } finally {
-        this.#opening.delete(id)
-      }
-    }
-    return lane.accept(records)
   }
 
   /** Waits for accepts under way, writes the head files and closes all. Idempotent. */

@@ -74,6 +74,10 @@ export const CHECK_BATCH_RECORDS = 256
 export const CHECK_INLINE_BYTES: number = 4 * 1024 * 1024
 /** Read at once when the bytes of a file are compared with their fingerprint. */
 export const FINGERPRINT_READ_BYTES: number = 1024 * 1024
+/** Runs of checked blocks that share one sync: as much as comes from a peer while the one before it is made. */
+export const ACCEPT_SYNC_BYTES: number = 4 * 1024 * 1024
+/** What an entry takes in a record, payload included, where only their number is known: as in the benches. */
+export const ENTRY_BYTES_USUAL = 300
 /** Less than that from a peer is checked on the spot. */
 export const CHECK_AHEAD_BYTES: number = 256 * 1024
 /** Read at once by a verification, which checks nothing between two turns of the loop itself. */

@@ -1,4 +1,5 @@
 import type { NodeId } from '../core/index.ts'
+import type { SignedBlock, Tip } from './block.ts'
 import type { BlockCheck } from './check.ts'
 
 /**
@@ -44,21 +45,39 @@ export interface LaneFile {
   close(): Promise<void>
 }
 
-export interface CheckBatch {
-  readonly lane: NodeId
+/** Records of one lane, as they travel and lie on disk. */
+export interface RecordRun {
   /** Whole records, one behind another. */
   readonly bytes: Uint8Array
   readonly records: readonly { readonly height: number; readonly size: number }[]
 }
 
+export interface CheckBatch extends RecordRun {
+  readonly lane: NodeId
+}
+
 /** For each record, in order. */
 export type RecordVerdict = BlockCheck
 
+/** What a run came to. */
+export interface CheckedRun {
+  /** The bytes that were given, handed back. */
+  readonly bytes: Uint8Array
+  /**
+   * The first block and the end of the last one, where every record is sound, each follows the one before it,
+   * and none takes back a payload, lacks one or changes a key. Null: look at each by itself.
+   */
+  readonly plain: { readonly first: SignedBlock; readonly tip: Tip } | null
+}
+
 /**
- * Does the work of `checkBatch`, for instance on other cores. Nothing is retried; calls may overlap, and
- * `width` of them are worth while. Takes the bytes over. Rejects when it cannot work any more.
+ * Does the work of `checkBatch` and `checkRun`, for instance on other cores. Nothing is retried; calls may
+ * overlap, and `width` of them are worth while. Takes the bytes over. Rejects when it cannot work any more.
  */
 export interface RecordChecker {
   readonly width: number
+  /** So many bytes are about to come, as far as anybody says: other cores may get ready for them. */
+  expect(bytes: number): void
   check(batch: CheckBatch): Promise<readonly RecordVerdict[]>
+  checkRun(batch: CheckBatch): Promise<CheckedRun>
 }

@@ -1,21 +1,24 @@
 // A thread that checks chain records: takes batches, answers with verdicts.
 
 import { parentPort } from 'node:worker_threads'
-import { checkBatch } from '../chain/check-batch.ts'
-import type { CheckBatch } from '../chain/index.ts'
-import type { CheckAnswer } from './chain-checker.ts'
+import { checkBatch, checkRun } from '../chain/check-batch.ts'
+import type { CheckAnswer, CheckQuestion } from './chain-checker.ts'
 
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- A thread's port, no window.
 parentPort?.postMessage({ isReady: true } satisfies CheckAnswer)
 
-parentPort?.on('message', ({ id, batch }: { readonly id: number; readonly batch: CheckBatch }) => {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- A thread's port, no window.
-  parentPort?.postMessage(answerTo(id, batch))
+parentPort?.on('message', (question: CheckQuestion) => {
+  const answer = answerTo(question)
+  // The bytes go back to where they came from: they are written there.
+  const bytes = 'result' in answer && answer.result.kind === 'run' ? answer.result.run.bytes : null
+  const moved = bytes?.buffer instanceof ArrayBuffer ? [bytes.buffer] : []
+  parentPort?.postMessage(answer, moved)
 })
 
-function answerTo(id: number, batch: CheckBatch): CheckAnswer {
+function answerTo({ id, kind, batch }: CheckQuestion): CheckAnswer {
   try {
-    return { id, verdicts: checkBatch(batch) }
+    if (kind === 'run') return { id, result: { kind, run: checkRun(batch) } }
+    return { id, result: { kind, verdicts: checkBatch(batch) } }
   } catch (error) {
     return { id, failure: error instanceof Error ? error.message : String(error) }
   }

@@ -1,12 +1,12 @@
 // Checks chain records on other cores. A thread costs 0.2 s of a core before it is as quick as this one, so
-// the first megabytes are checked on the spot; the threads start when there is more, and end when there has
-// been none for a while: verifying is rare, and an idle thread costs 10 MB.
+// the first megabytes are checked on the spot; the threads start when there is more, or when more is said to
+// come, and end when there has been none for a while: verifying is rare, and an idle thread costs 10 MB.
 
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import { checkBatch } from '../chain/index.ts'
-import type { CheckBatch, RecordChecker, RecordVerdict } from '../chain/index.ts'
+import { checkBatch, checkRun } from '../chain/index.ts'
+import type { CheckBatch, CheckedRun, RecordChecker, RecordVerdict } from '../chain/index.ts'
 import { WeaverError } from '../core/index.ts'
 import type { Clock } from '../core/index.ts'
 import {
@@ -19,13 +19,24 @@ import {
 /** What a thread says: that it has started, then answers. */
 export type CheckAnswer =
   | { readonly isReady: true }
-  | { readonly id: number; readonly verdicts: readonly RecordVerdict[] }
+  | { readonly id: number; readonly result: CheckResult }
   | { readonly id: number; readonly failure: string }
+
+type CheckResult =
+  | { readonly kind: 'batch'; readonly verdicts: readonly RecordVerdict[] }
+  | { readonly kind: 'run'; readonly run: CheckedRun }
+
+/** What a thread is asked. */
+export interface CheckQuestion {
+  readonly id: number
+  readonly kind: CheckResult['kind']
+  readonly batch: CheckBatch
+}
 
 interface Thread {
   readonly worker: Worker
   isReady: boolean
-  readonly waiting: Map<number, PromiseWithResolvers<readonly RecordVerdict[]>>
+  readonly waiting: Map<number, PromiseWithResolvers<CheckResult>>
 }
 
 export interface ThreadedChecker extends RecordChecker {
@@ -51,16 +62,31 @@ class Checker implements ThreadedChecker {
     this.#clock = clock
   }
 
+  expect(bytes: number): void {
+    if (bytes > CHECKER_THREADS_FROM_BYTES) this.#startAll()
+  }
+
   async check(batch: CheckBatch): Promise<readonly RecordVerdict[]> {
+    const result = await this.#asked('batch', batch)
+    return result?.kind === 'batch' ? result.verdicts : checkBatch(batch)
+  }
+
+  async checkRun(batch: CheckBatch): Promise<CheckedRun> {
+    const result = await this.#asked('run', batch)
+    return result?.kind === 'run' ? result.run : checkRun(batch)
+  }
+
+  /** Null: it is quicker on the spot. */
+  async #asked(kind: CheckQuestion['kind'], batch: CheckBatch): Promise<CheckResult | null> {
     this.#idle.abort()
     const thread = this.#thread(batch.bytes.length)
-    if (thread === null) return checkBatch(batch)
+    if (thread === null) return null
     const { lane, bytes, records } = batch
     const { waiting, worker } = thread
-    const id = this.#nextId++
-    const answer = Promise.withResolvers<readonly RecordVerdict[]>()
-    waiting.set(id, answer)
-    worker.postMessage({ id, batch: { lane, bytes, records } }, [asTransferable(bytes)])
+    const question: CheckQuestion = { id: this.#nextId++, kind, batch: { lane, bytes, records } }
+    const answer = Promise.withResolvers<CheckResult>()
+    waiting.set(question.id, answer)
+    worker.postMessage(question, [asTransferable(bytes)])
     return answer.promise
   }
 
@@ -79,10 +105,14 @@ class Checker implements ThreadedChecker {
     this.#checkedAt = now
     this.#burstBytes += bytes
     if (this.#threads.length === 0 && this.#burstBytes <= CHECKER_THREADS_FROM_BYTES) return null
-    while (this.#threads.length < this.width) this.#threads.push(this.#start())
+    this.#startAll()
     const [first, ...others] = this.#threads.filter(({ isReady }) => isReady)
     if (first === undefined) return null
     return others.reduce((a, b) => (b.waiting.size < a.waiting.size ? b : a), first)
+  }
+
+  #startAll(): void {
+    while (this.#threads.length < this.width) this.#threads.push(this.#start())
   }
 
   #start(): Thread {
@@ -95,7 +125,7 @@ class Checker implements ThreadedChecker {
       } else {
         const asked = waiting.get(answer.id)
         waiting.delete(answer.id)
-        if ('verdicts' in answer) asked?.resolve(answer.verdicts)
+        if ('result' in answer) asked?.resolve(answer.result)
         else asked?.reject(failed(answer.failure))
       }
       if (this.#threads.every((each) => each.waiting.size === 0)) this.#stopWhenIdle()

@@ -15,7 +15,14 @@ import type { RpcClient, RpcRequest, RpcService } from '../mesh/index.ts'
 import { isLaneFailure } from './ledger.ts'
 import type { AskRecords } from './lane-pull.ts'
 import { pullRecords } from './lane-pull.ts'
-import { CHAIN_ACCEPTS_MAX, CHAIN_BATCH_BYTES, CHAIN_READ_TIMEOUT_MS } from './limits.ts'
+import { LaneStreams, STREAM_METHOD, streamRuns } from './lane-stream.ts'
+import {
+  CHAIN_ACCEPTS_MAX,
+  CHAIN_BATCH_BYTES,
+  CHAIN_READ_TIMEOUT_MS,
+  CHAIN_RUNS_MAX,
+  CHAIN_STREAM_BLOCKS_MIN
+} from './limits.ts'
 
 const SERVICE = 'chain'
 const LANES_MAX = 4096
@@ -42,6 +49,7 @@ const readSchema = z.object({
   bare: z.boolean().optional(),
   bytesMax: z.int().min(1)
 })
+const streamSchema = z.object({ lane: laneSchema, from: z.int().min(1), to: z.int().min(1) })
 const recordsSchema = z.object({ records: z.array(z.instanceof(Uint8Array)) })
 
 export interface ChainSyncDeps {
@@ -73,6 +81,9 @@ export class ChainSync {
   readonly #unsubscribe: () => void
   /** To which height of the own lane each peer has fetched it. */
   readonly #served = new Map<NodeId, number>()
+  readonly #streams: LaneStreams
+  /** Peers of an older version, which answer calls and send no streams. */
+  readonly #streamless = new Set<NodeId>()
   #onServed: () => void = () => undefined
   #isStopped = false
   #isAnnouncing = false
@@ -80,6 +91,7 @@ export class ChainSync {
   constructor(deps: ChainSyncDeps) {
     this.#deps = deps
     this.#own = deps.self
+    this.#streams = new LaneStreams(deps.chain)
     this.#unsubscribe = deps.chain.onAdvance((head) => this.#announce(head.lane))
   }
 
@@ -102,6 +114,7 @@ export class ChainSync {
 
   forget(peer: NodeId): void {
     this.#heard.delete(peer)
+    this.#streamless.delete(peer)
   }
 
   service(): RpcService {
@@ -139,6 +152,15 @@ export class ChainSync {
       this.heard(request.peer, request.body)
       return null
     }
+    if (request.method === STREAM_METHOD) {
+      const { lane, from, to } = streamSchema.parse(request.body)
+      const want = { lane, fromHeight: from, toHeight: to }
+      const { peer, channel } = request
+      if (this.#deps.chain.lacksPayloads(lane)) return { next: from } // R4
+      const next = await this.#streams.serve({ peer, channel, want })
+      this.#noteServed(peer, want, next)
+      return { next }
+    }
     if (request.method !== 'read') {
       throw new WeaverError('NODE_NO_SUCH_METHOD', `Cannot serve chain method '${request.method}'`)
     }
@@ -147,15 +169,18 @@ export class ChainSync {
     if (chain.lacksPayloads(lane) && !bare) return { records: [] } // R4
     const size = Math.min(bytesMax, CHAIN_BATCH_BYTES)
     const { records, next } = await chain.read(lane, from, size, to)
-    if (lane === this.#own) {
-      // Several calls of one peer may be under way; one that starts anew has lost what it had.
-      const before = from === 1 ? 0 : (this.#served.get(request.peer) ?? 0)
-      this.#served.set(request.peer, Math.max(before, next - 1))
-      this.#onServed()
-    }
+    this.#noteServed(request.peer, { lane, fromHeight: from }, next)
     return {
       records: bare ? records.map((record) => withoutAnyPayload(record) ?? record) : records
     }
+  }
+
+  #noteServed(peer: NodeId, { lane, fromHeight }: Omit<Want, 'toHeight'>, next: number): void {
+    if (lane !== this.#own) return
+    // Several calls of one peer may be under way; one that starts anew has lost what it had.
+    const before = fromHeight === 1 ? 0 : (this.#served.get(peer) ?? 0)
+    this.#served.set(peer, Math.max(before, next - 1))
+    this.#onServed()
   }
 
   /** Tells all peers of this node's own new head, once for all blocks of one turn of the event loop. */
@@ -190,12 +215,15 @@ export class ChainSync {
       const heads = (this.#heard.get(peer) ?? []).filter(({ lane }) => this.#deps.isMember(lane))
       await this.#checkOwn(peer, heads)
       // Planned all the same: what is not kept is shown with how far it is behind.
-      const wants = this.#deps.chain.plan(heads)
+      const { chain } = this.#deps
+      const wants = chain.plan(heads)
       let hasGrown = false
+      const kept = wants.filter(({ lane }) => chain.keeping(lane) !== 'none')
+      chain.expect(entriesWanted(heads, chain.heads(), kept))
       for (const want of wants) {
         if (this.#isStopped) return
         const bare = heads.find(({ lane }) => lane === want.lane)?.bare === true
-        const keeping = this.#deps.chain.keeping(want.lane)
+        const keeping = chain.keeping(want.lane)
         if (keeping === 'none' || (bare && keeping !== 'headers')) continue
         hasGrown = (await this.#pullLane(peer, want, keeping === 'headers')) || hasGrown
       }
@@ -214,10 +242,33 @@ export class ChainSync {
     if (failure !== null) this.#deps.onFailed(failure)
   }
 
-  /** One lane, batch by batch; the next are under way while some are checked. True when the lane grew. */
+  /** One lane, the next blocks under way while some are checked. True when the lane grew. */
   async #pullLane(peer: NodeId, want: Want, bare: boolean): Promise<boolean> {
+    const { chain, rpc } = this.#deps
     const { lane } = want
+    const isLong = want.toHeight - want.fromHeight >= CHAIN_STREAM_BLOCKS_MIN
+    if (isLong && !bare && !this.#streamless.has(peer)) {
+      try {
+        const runs = streamRuns(rpc, peer, want)
+        return await this.#acceptAll(peer, want, {
+          from: runs,
+          accept: (run) => chain.acceptRun(lane, run),
+          underWayMax: CHAIN_RUNS_MAX
+        })
+      } catch (error) {
+        if (!(error instanceof WeaverError) || error.code !== 'NODE_NO_SUCH_METHOD') throw error
+        this.#streamless.add(peer)
+      }
+    }
     const ask: AskRecords = (_lane, range) => this.#ask(peer, lane, { ...range, bare })
+    return this.#acceptAll(peer, want, {
+      from: pullRecords(want, ask),
+      accept: (records) => chain.accept(lane, records),
+      underWayMax: CHAIN_ACCEPTS_MAX
+    })
+  }
+
+  async #acceptAll<T>(peer: NodeId, { lane }: Want, source: Source<T>): Promise<boolean> {
     const accepting: Promise<AcceptOutcome>[] = []
     let hasGrown = false
     const settle = async (left: number): Promise<boolean> => {
@@ -228,12 +279,12 @@ export class ChainSync {
       }
       return true
     }
-    for await (const records of pullRecords(want, ask)) {
+    for await (const fetched of source.from) {
       if (this.#isStopped) break
-      const accepted = this.#deps.chain.accept(lane, records) // R1
+      const accepted = source.accept(fetched) // R1
       accepted.catch(() => undefined)
       accepting.push(accepted)
-      if (!(await settle(CHAIN_ACCEPTS_MAX - 1))) return hasGrown
+      if (!(await settle(source.underWayMax - 1))) return hasGrown
     }
     await settle(0)
     return hasGrown
@@ -260,6 +311,28 @@ export class ChainSync {
     })
     return recordsSchema.parse(answer).records
   }
+}
+
+/** Blocks as they come from a peer, and what takes them. */
+interface Source<T> {
+  readonly from: AsyncIterable<T>
+  readonly accept: (fetched: T) => Promise<AcceptOutcome>
+  readonly underWayMax: number
+}
+
+function entriesOf(heads: readonly LaneHead[], lane: NodeId): number {
+  return heads.find((head) => head.lane === lane)?.entries ?? 0
+}
+
+/** How many entries the wanted blocks hold, by the peer's word. */
+function entriesWanted(
+  theirs: readonly LaneHead[],
+  ours: readonly LaneHead[],
+  wants: readonly Want[]
+): number {
+  let entries = 0
+  for (const { lane } of wants) entries += entriesOf(theirs, lane) - entriesOf(ours, lane)
+  return entries
 }
 
 function headCbor({ lane, height, hash, entries }: LaneHead, isBare: boolean): Cbor {

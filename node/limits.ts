@@ -17,6 +17,19 @@ export const CHAIN_ASKS_MAX = 3
 /** Their answers that are being checked or stored: one for each core of a small machine, one on its way to disk. */
 export const CHAIN_ACCEPTS_MAX = 3
 
+/** More blocks than that come as one stream, fewer in the answer of one call. */
+export const CHAIN_STREAM_BLOCKS_MIN = 64
+/** What one stream brings before the next one is asked for: also a slow peer gives way after that. */
+export const CHAIN_STREAM_BYTES: number = 64 * 1024 * 1024
+/** One frame of such a stream: as much as travels without being cut. */
+export const CHAIN_PIECE_BYTES: number = 64 * 1024
+/** How long a stream may take: at 100 kB/s. */
+export const CHAIN_STREAM_TIMEOUT_MS: Millis = millis(600_000)
+/** Streams to one peer at a time: the one it reads, and one that it gave up and that is not over yet. */
+export const CHAIN_STREAMS_MAX = 2
+/** Runs of a stream that are being checked or stored: 4 MB, work for all cores while the disk syncs. */
+export const CHAIN_RUNS_MAX = 16
+
 /** How long one such call may take: a batch at 100 kB/s, a slow uplink. */
 export const CHAIN_READ_TIMEOUT_MS: Millis = millis(15_000)
 
@@ -84,8 +97,8 @@ export const SYNCS_ON_THE_SPOT_MAX = 7
 export const CHECKER_THREADS_MAX = 8
 /** How long they wait for more to check: a lane that is being fetched comes with pauses of the network. */
 export const CHECKER_IDLE_MS: Millis = millis(60_000)
-/** Less than that is checked on the spot: a thread takes as much CPU to start, and to become quick. */
-export const CHECKER_THREADS_FROM_BYTES: number = 32 * 1024 * 1024
+/** Less than that is checked on the spot: in 0.2 s, and a thread takes as much to start and to become quick. */
+export const CHECKER_THREADS_FROM_BYTES: number = 16 * 1024 * 1024
 /** After such a pause it is counted anew. */
 export const CHECKER_BURST_PAUSE_MS: Millis = millis(1000)
 

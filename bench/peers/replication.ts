@@ -1,5 +1,6 @@
 // One lane to a new member over two meshes on loopback, beside the same bytes over one bare stream.
 
+import process from 'node:process'
 import type { Chain } from '../../chain/index.ts'
 import { systemClock, systemEntropy } from '../../core/system.ts'
 import { libp2pNetwork } from '../../mesh/index.ts'
@@ -13,8 +14,14 @@ const CHUNK_BYTES = 64 * 1024
 const PROTOCOL = '/weft/bench/1'
 
 export interface Replicated {
-  readonly replicationMs: number
-  readonly streamMs: number
+  readonly replication: Spent
+  readonly stream: Spent
+}
+
+/** Of the clock, and of all cores together. */
+export interface Spent {
+  readonly ms: number
+  readonly cpuMs: number
 }
 
 export async function replicateBesideStream(
@@ -22,10 +29,10 @@ export async function replicateBesideStream(
   member: Chain,
   bytes: number
 ): Promise<Replicated> {
-  return { replicationMs: await replicate(owner, member), streamMs: await stream(bytes) }
+  return { replication: await replicate(owner, member), stream: await stream(bytes) }
 }
 
-async function replicate(owner: Chain, member: Chain): Promise<number> {
+async function replicate(owner: Chain, member: Chain): Promise<Spent> {
   const [one, two] = [bareMesh('one'), bareMesh('two')]
   const sync = (chain: Chain, { mesh }: typeof one): ChainSync =>
     new ChainSync({
@@ -52,7 +59,7 @@ async function replicate(owner: Chain, member: Chain): Promise<number> {
   const forget = member.onAdvance(({ height }) => {
     if (height === head?.height) whole.resolve()
   })
-  const took = await timed(async () => {
+  const took = await spent(async () => {
     to.heard(one.mesh.nodeId, from.heads())
     await whole.promise
   })
@@ -63,7 +70,7 @@ async function replicate(owner: Chain, member: Chain): Promise<number> {
   return took
 }
 
-async function stream(bytes: number): Promise<number> {
+async function stream(bytes: number): Promise<Spent> {
   const listen = ['/ip4/127.0.0.1/tcp/0']
   const network = (): Network =>
     libp2pNetwork({ seed: systemEntropy.bytes(32), clock: systemClock, log: silentLog }, { listen })
@@ -87,13 +94,20 @@ async function stream(bytes: number): Promise<number> {
   const connection = await sender.dial(target, signal)
   const opened = await connection.openStream(PROTOCOL, signal)
   const chunk = new Uint8Array(CHUNK_BYTES).fill(7)
-  const took = await timed(async () => {
+  const took = await spent(async () => {
     for (let sent = 0; sent < bytes; sent += CHUNK_BYTES) await opened.write(chunk)
     await done.promise
   })
   await sender.stop()
   await receiver.stop()
   return took
+}
+
+async function spent(work: () => Promise<void>): Promise<Spent> {
+  const before = process.cpuUsage()
+  const ms = await timed(work)
+  const { user, system } = process.cpuUsage(before)
+  return { ms, cpuMs: (user + system) / 1000 }
 }
 
 function acceptor(onConnected: (connection: Connection) => void): ConnectionAcceptor {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { checkBatch } from '../../../chain/index.ts'
+import { inlineChecker } from '../../../chain/check-batch.ts'
 import type { ChainDeps, RecordChecker, VerifyReport } from '../../../chain/index.ts'
 import { openChain } from '../../../chain/index.ts'
 import { MemoryLaneDisk } from '../../doubles/lane-disk.ts'
@@ -84,6 +85,7 @@ describe('chain: verifying again', () => {
     let underWay = 0
     let most = 0
     const checker: RecordChecker = {
+      ...inlineChecker,
       width: 2,
       check: async (batch) => {
         underWay += 1
@@ -106,7 +108,10 @@ describe('chain: verifying again', () => {
   })
 
   it('a checker that fails fails the verification, not the chain', async () => {
-    const checker: RecordChecker = { width: 1, check: () => Promise.reject(new Error('gone')) }
+    const checker: RecordChecker = {
+      ...inlineChecker,
+      check: () => Promise.reject(new Error('gone'))
+    }
     const { clock, signer, disk } = kit()
     const deps: ChainDeps = { disk: disk.mount(), clock, signer, log: silentLog, checker }
     const chain = await openChain(deps, {})

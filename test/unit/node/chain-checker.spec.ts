@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
+import { inlineChecker } from '../../../chain/check-batch.ts'
+import { runOf } from '../../../chain/run.ts'
 import { millis, signerFromSeed } from '../../../core/index.ts'
 import { systemClock } from '../../../core/system.ts'
 import { threadedChecker } from '../../../node/chain-checker.ts'
 import { CHECKER_THREADS_FROM_BYTES } from '../../../node/limits.ts'
 import type { CheckBatch } from '../../../chain/index.ts'
+import { appendBlocks, kit, recordsOf } from '../chain/kit.ts'
 
 const lane = signerFromSeed(new Uint8Array(32).fill(1)).nodeId
 const codes = ['CHAIN_FRAME_DAMAGED']
@@ -33,5 +36,26 @@ describe('node: checking on other cores', () => {
     }
     await checker.stop()
     await checker.stop()
+  })
+
+  it('a run comes back with its bytes, and threads are there before it when so much was announced', async () => {
+    const { open, lane: id } = kit(1)
+    const chain = await open()
+    await appendBlocks(chain, 3, 1, 2)
+    const run = runOf(await recordsOf(chain, id))
+    assert(run !== null)
+    const checker = threadedChecker({ clock: systemClock })
+    checker.expect(CHECKER_THREADS_FROM_BYTES + 1)
+    const here = await inlineChecker.checkRun({ lane: id, ...run })
+    assert.equal(here.plain?.tip.height, 3)
+    for (;;) {
+      const sent = run.bytes.slice()
+      const there = await checker.checkRun({ lane: id, records: run.records, bytes: sent })
+      assert.deepEqual(there, here)
+      if (sent.length === 0) break
+      await systemClock.sleep(millis(0))
+    }
+    await checker.stop()
+    await chain.stop()
   })
 })
