@@ -14,18 +14,19 @@ const { mesh } = bareMesh(name)
 const seen: [key: string, latencyMs: number][] = []
 const newest = new Map<NodeId, number>()
 let sequence = 0
+let reported = { sequence: 0, cpu: process.cpuUsage() }
 
-/** `<sequence> <nanoseconds> and what a row of a process would say`. */
-function text(): string {
+/** `<sequence> <milliseconds> and what a row of a process would say`. */
+function text(dueAt: number): string {
   sequence += 1
-  return `${sequence} ${process.hrtime.bigint()} ${'running, 2 %, 181 MB, a command of some length '.repeat(3)}`
+  return `${sequence} ${sharedClock(dueAt)} ${'running, 2 %, 181 MB, a command of some length '.repeat(3)}`
 }
 
 /** @returns the number of the change */
 function note(from: NodeId, value: unknown): number {
   const [count = '', sentAt = '0'] = typeof value === 'string' ? value.split(' ') : []
   if (Number(count) > (newest.get(from) ?? 0)) {
-    seen.push([`${from} ${count}`, Number(process.hrtime.bigint() - BigInt(sentAt)) / 1e6])
+    seen.push([`${from} ${count}`, sharedClock(performance.now()) - Number(sentAt)])
   }
   return Number(count)
 }
@@ -43,18 +44,34 @@ mesh.serve({
   }
 })
 
-function tell(report: RowsReport): void {
-  process.send?.(report)
+function tell(message: RowsReport): void {
+  process.send?.(message)
 }
 
-/** Changes come one by one, as processes make them, each member out of step with the others. */
+/** A time of `performance`, on the monotonic clock that all processes share. */
+function sharedClock(at: number): number {
+  return at - performance.now() + Number(process.hrtime.bigint()) / 1e6
+}
+
+/**
+ * Changes come one by one, as processes make them, each member out of step with the others, and whether or
+ * not this member keeps up: what it is late with counts from when it was due.
+ */
 async function write(change: (value: string) => void): Promise<void> {
-  await delay(Math.random() * INTERVAL_MS)
-  const startedAt = performance.now()
-  for (let count = 1; performance.now() - startedAt < ROWS_ROUND_MS; count++) {
-    change(text())
-    await delay(Math.max(0, startedAt + count * INTERVAL_MS - performance.now()))
+  const startedAt = performance.now() + Math.random() * INTERVAL_MS
+  const count = ROWS_ROUND_MS / INTERVAL_MS
+  for (let made = 0; made < count; made++) {
+    const dueAt = startedAt + made * INTERVAL_MS
+    if (dueAt > performance.now()) await delay(dueAt - performance.now())
+    change(text(dueAt))
   }
+}
+
+function report(): void {
+  const { user, system } = process.cpuUsage(reported.cpu)
+  const made = sequence - reported.sequence
+  reported = { sequence, cpu: process.cpuUsage() }
+  tell({ kind: 'seen', made, cpuMs: (user + system) / 1000, seen: seen.splice(0) })
 }
 
 function delay(duration: number): Promise<void> {
@@ -79,7 +96,7 @@ async function obey(order: RowsOrder): Promise<void> {
       for (const { nodeId } of others) mesh.rpc.notify(nodeId, 'bench', 'text', value)
     })
   } else {
-    tell({ kind: 'seen', seen: seen.splice(0) })
+    report()
   }
 }
 

@@ -19,7 +19,13 @@ const DRAIN_MS = 2000
 export type RowsReport =
   | { readonly kind: 'ready'; readonly invites: readonly string[] }
   | { readonly kind: 'connected' }
-  | { readonly kind: 'seen'; readonly seen: readonly (readonly [key: string, latencyMs: number])[] }
+  | {
+      readonly kind: 'seen'
+      /** How many changes this one has made since its last report, and what it has computed. */
+      readonly made: number
+      readonly cpuMs: number
+      readonly seen: readonly (readonly [key: string, latencyMs: number])[]
+    }
 
 export type RowsOrder = 'rows' | 'bare' | 'report' | 'connect'
 
@@ -36,34 +42,53 @@ export const benches: readonly Bench[] = [
   }
 ]
 
+interface Figures {
+  readonly latencies: number[]
+  made: number
+  cpuMs: number
+}
+
 async function run(print: Print): Promise<void> {
   const members: ChildProcess[] = []
   try {
     await startMembers(members)
-    const latencies = { rows: [] as number[], bare: [] as number[] }
-    let lost = 0
+    const figures = { rows: noFigures(), bare: noFigures() }
     for (let round = -1; round < ROUNDS; round++) {
       for (const kind of ['rows', 'bare'] as const) {
         for (const member of members) member.send(kind)
         await delay(ROUND_MS + DRAIN_MS)
-        const { all, missing } = await collect(members)
+        const taken = await collect(members)
         if (round < 0) continue // Warm-up.
-        latencies[kind].push(...all)
-        if (kind === 'rows') lost += missing
+        figures[kind].latencies.push(...taken.latencies)
+        figures[kind].made += taken.made
+        figures[kind].cpuMs += taken.cpuMs
       }
     }
-    const [rows, bare] = [summary(latencies.rows), summary(latencies.bare)]
-    print(`  rows:               p50 ${ms(rows.p50)}, p99 ${ms(rows.p99)}, ${rows.count} changes`)
-    print(`  bare notifications: p50 ${ms(bare.p50)}, p99 ${ms(bare.p99)}, ${bare.count} texts`)
-    print(`  ratio of the p99: ${ratio(rows.p99, bare.p99)}; changes not seen by all: ${lost}`)
-    print(goalLine('p99 on all', ms(rows.p99), '<= 250 ms', rows.p99 <= 250 && lost === 0))
+    printFigures(print, figures)
   } finally {
     for (const member of members) if (member.connected) member.disconnect()
   }
 }
 
-function summary(all: readonly number[]): { p50: number; p99: number; count: number } {
-  return { p50: percentile(all, 0.5), p99: percentile(all, 0.99), count: all.length }
+function noFigures(): Figures {
+  return { latencies: [], made: 0, cpuMs: 0 }
+}
+
+function printFigures(print: Print, { rows, bare }: Record<'rows' | 'bare', Figures>): void {
+  const p99 = { rows: percentile(rows.latencies, 0.99), bare: percentile(bare.latencies, 0.99) }
+  for (const [name, each] of Object.entries({ rows, 'bare notifications': bare })) {
+    const { latencies, made, cpuMs } = each
+    const cores = cpuMs / (ROUNDS * (ROUND_MS + DRAIN_MS))
+    print(
+      `  ${name}: p50 ${ms(percentile(latencies, 0.5))}, p99 ${ms(percentile(latencies, 0.99))}, ` +
+        `${latencies.length} of ${made} seen by all; all members together took ` +
+        `${cores.toFixed(2)} cores, ${((1000 * cpuMs) / made / (ROWS_MEMBERS - 1)).toFixed(0)} us ` +
+        'a change and receiver'
+    )
+  }
+  print(`  ratio of the p99: ${ratio(p99.rows, p99.bare)}`)
+  const lost = rows.made - rows.latencies.length
+  print(goalLine('p99 on all', ms(p99.rows), '<= 250 ms', p99.rows <= 250 && lost === 0))
 }
 
 async function startMembers(members: ChildProcess[]): Promise<void> {
@@ -82,14 +107,15 @@ async function startMembers(members: ChildProcess[]): Promise<void> {
 }
 
 /** For each change that all others have seen, how long the last of them took. */
-async function collect(
-  members: readonly ChildProcess[]
-): Promise<{ readonly all: readonly number[]; readonly missing: number }> {
+async function collect(members: readonly ChildProcess[]): Promise<Figures> {
   const slowest = new Map<string, { count: number; latencyMs: number }>()
   const reports = members.map((member) => reportOf(member, 'seen'))
   for (const member of members) member.send('report')
+  const figures = noFigures()
   for (const report of await Promise.all(reports)) {
     if (report.kind !== 'seen') continue
+    figures.made += report.made
+    figures.cpuMs += report.cpuMs
     for (const [key, latencyMs] of report.seen) {
       const known = slowest.get(key) ?? { count: 0, latencyMs: 0 }
       known.count += 1
@@ -97,9 +123,10 @@ async function collect(
       slowest.set(key, known)
     }
   }
-  const changes = [...slowest.values()]
-  const whole = changes.filter(({ count }) => count === ROWS_MEMBERS - 1)
-  return { all: whole.map(({ latencyMs }) => latencyMs), missing: changes.length - whole.length }
+  for (const { count, latencyMs } of slowest.values()) {
+    if (count === ROWS_MEMBERS - 1) figures.latencies.push(latencyMs)
+  }
+  return figures
 }
 
 function reportOf(member: ChildProcess, kind: RowsReport['kind']): Promise<RowsReport> {
