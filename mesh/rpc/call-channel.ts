@@ -144,7 +144,7 @@ export class CallChannel implements FrameChannel, Lane {
   /** The call is over and did well: what has arrived can still be read. */
   settle(): void {
     this.#settleClosed(null)
-    this.#failSending(channelClosed('the call has ended'))
+    this.#stopSending(ENDED, null)
     if (this.#reading.kind === 'open') this.#closeReading(ENDED)
   }
 
@@ -232,12 +232,18 @@ export class CallChannel implements FrameChannel, Lane {
   }
 
   #failSending(error: WeaverError): void {
+    this.#stopSending({ kind: 'failed', error }, error)
+  }
+
+  /** What is queued goes nowhere. `error` for who waits for room; null says that the call has ended. */
+  #stopSending(direction: Direction, error: WeaverError | null): void {
     if (this.#isSendingOver()) return
-    this.#sending = { kind: 'failed', error }
+    this.#sending = direction
     this.#queue = []
     this.#queuedBytes = 0
     this.#headOffset = 0
-    this.#room?.reject(error)
+    // Made only where somebody waits: an error for every call costs a tenth of it.
+    this.#room?.reject(error ?? channelClosed('the call has ended'))
     this.#room = null
     const onDrained = this.#onDrained
     this.#onDrained = null

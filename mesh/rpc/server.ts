@@ -7,7 +7,7 @@
 //       call above that is refused with MESH_PEER_BUSY, and none of its work is done.
 
 import { encodeCbor, millis, WeaverError } from '../../core/index.ts'
-import type { FrameChannel, Logger, NodeId } from '../../core/index.ts'
+import type { Cbor, FrameChannel, Logger, NodeId } from '../../core/index.ts'
 import type { ByteStream } from '../ports.ts'
 import { CallChannel, failedChannel, receiveOnChannel } from './call-channel.ts'
 import type { Deadline, Deadlines } from './deadlines.ts'
@@ -140,10 +140,8 @@ export class Server implements Role {
     let payload: Uint8Array | null = null
     let failure: unknown = null
     try {
-      payload = encodeCbor(await this.#service.serve(call))
-      if (payload.length > MESSAGE_BYTES_MAX) {
-        throw messageTooLarge(payload.length, MESSAGE_BYTES_MAX)
-      }
+      const result = await this.#service.serve(call)
+      if (isAnswered) payload = encodeResult(result)
     } catch (error) {
       payload = null
       failure = error
@@ -274,6 +272,12 @@ class ServedCall implements RpcRequest {
     this.#channel?.fail(reason)
     this.#controller?.abort(reason)
   }
+}
+
+function encodeResult(result: Cbor): Uint8Array {
+  const payload = encodeCbor(result)
+  if (payload.length <= MESSAGE_BYTES_MAX) return payload
+  throw messageTooLarge(payload.length, MESSAGE_BYTES_MAX)
 }
 
 function notAnswered(): WeaverError {
