@@ -5,42 +5,52 @@ import * as Automerge from '@automerge/automerge'
 import { shake256, toHex, utf8 } from '../../core/index.ts'
 import { MeshError } from '../errors.ts'
 
-type Fields = Record<string, Automerge.ImmutableString>
+type Store = ReturnType<typeof Automerge.getBackend>
 
 /** What to change: a text to put, or null to delete. */
 export type Edits = ReadonlyMap<string, string | null>
 
 const ACTOR_BYTES = 16
 
-export class RowDocument {
-  #doc: Automerge.Doc<Fields>
+const ROOT = '_root'
+/** Immutable text: what is put is replaced as a whole, never edited in place. */
+const TEXT = 'str'
 
-  private constructor(doc: Automerge.Doc<Fields>) {
-    this.#doc = doc
+/**
+ * Works on Automerge's own store: the JavaScript view of a document, which it would make anew after every
+ * change, costs as much as all the rest from some hundred rows on.
+ */
+export class RowDocument {
+  readonly #store: Store
+
+  private constructor(store: Store) {
+    this.#store = store
   }
 
   /** An empty document of one writer. `writer` must never come twice with other changes. */
   static create(writer: string): RowDocument {
     const actor = toHex(shake256('weft/document-actor/1', utf8(writer)).slice(0, ACTOR_BYTES))
-    return new RowDocument(Automerge.init<Fields>({ actor }))
+    const store = Automerge.getBackend(Automerge.init({ actor }))
+    store.resetDiffCursor() // Nobody will ask what changed: it is not to be kept.
+    return new RowDocument(store)
   }
 
   /** @throws MeshError `MESH_DOCUMENT_INVALID` */
   static load(bytes: Uint8Array): RowDocument {
-    return guarded(() => new RowDocument(Automerge.load<Fields>(bytes)))
+    return guarded(() => {
+      const store = Automerge.getBackend(Automerge.load(bytes))
+      store.updateDiffCursor()
+      return new RowDocument(store)
+    })
   }
 
   /** Makes one change of all edits and returns its bytes; null if they change nothing. */
   edit(edits: Edits): Uint8Array | null {
-    const before = Automerge.getHeads(this.#doc)
-    this.#doc = Automerge.change(this.#doc, { time: 0 }, (fields) => {
-      for (const [key, value] of edits) {
-        if (value === null) Reflect.deleteProperty(fields, key)
-        else fields[key] = new Automerge.ImmutableString(value)
-      }
-    })
-    if (Automerge.equals(before, Automerge.getHeads(this.#doc))) return null
-    return Automerge.getLastLocalChange(this.#doc) ?? null
+    for (const [key, value] of edits) {
+      if (value === null) this.#store.delete(ROOT, key)
+      else this.#store.put(ROOT, key, value, TEXT)
+    }
+    return this.#store.commit(null, 0) === null ? null : this.#store.getLastLocalChange()
   }
 
   /**
@@ -50,34 +60,32 @@ export class RowDocument {
    */
   apply(change: Uint8Array): ReadonlySet<string> {
     return guarded(() => {
-      const touched = new Set<string>()
-      const patchCallback: Automerge.PatchCallback<Fields> = (patches) => {
-        for (const { path } of patches) touched.add(String(path[0]))
-      }
-      const [doc] = Automerge.applyChanges(this.#doc, [change], { patchCallback })
-      this.#doc = doc
-      return touched
+      this.#store.applyChanges([change])
+      return new Set(this.#store.diffIncremental().map(({ path }) => String(path[0])))
     })
   }
 
-  /** Null where there is none, or where a hostile writer put something else than text. */
+  /**
+   * Null where there is none, or where a hostile writer put something else than text.
+   * @throws MeshError `MESH_DOCUMENT_INVALID`
+   */
   get(key: string): string | null {
-    const value: unknown = Object.hasOwn(this.#doc, key) ? this.#doc[key] : null
-    return Automerge.isImmutableString(value) ? value.val : null
+    const [type, value] = guarded(() => this.#store.getWithType(ROOT, key)) ?? []
+    return type === TEXT && typeof value === 'string' ? value : null
   }
 
   keys(): readonly string[] {
-    return Object.keys(this.#doc)
+    return this.#store.keys(ROOT)
   }
 
   save(): Uint8Array {
-    return Automerge.save(this.#doc)
+    return this.#store.save()
   }
 
   /** Gives the memory back; the document is not to be used again. */
   free(): void {
     try {
-      Automerge.free(this.#doc)
+      this.#store.free()
     } catch {
       // After a panic the instance may be beyond freeing. It is dropped either way.
     }

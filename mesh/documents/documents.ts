@@ -14,12 +14,13 @@ import { MeshError } from '../errors.ts'
 import { DELTA_INTERVAL_MS } from '../limits.ts'
 import type { Tasks } from '../tasks.ts'
 import { Budgets } from './budget.ts'
-import { parseEnvelope } from './envelope.ts'
-import { positionOf } from './log.ts'
+import { checkedEnvelope, readEnvelope } from './envelope.ts'
+import type { ClaimedEnvelope, Envelope } from './envelope.ts'
+import { isBehind, positionOf } from './log.ts'
 import type { DocumentLog, Position, Vector } from './log.ts'
 import { OwnDocument } from './own-document.ts'
 import { Replica } from './replica.ts'
-import { fieldOf, rowText, sectionsOf } from './rows.ts'
+import { fieldOf, NO_ROWS, rowText } from './rows.ts'
 import type { JsonValue, Rows, Sections } from './rows.ts'
 import { Shelf } from './shelf.ts'
 
@@ -42,6 +43,8 @@ export class Documents implements Rows {
   readonly #replicas = new Map<NodeId, Replica>()
   readonly #shelf: Shelf
   readonly #budgets = new Budgets<NodeId>()
+  /** What members cost that forward what its owner did not sign. */
+  readonly #forgers = new Budgets<NodeId>()
   readonly #ownBudget = new Budgets<'own'>({ share: 0.5 })
   readonly #listeners = new Set<(node: NodeId) => void>()
   #mesh: MeshId | null = null
@@ -66,7 +69,7 @@ export class Documents implements Rows {
 
   of(node: NodeId): Sections {
     if (node === this.#self) return this.#own.sections()
-    return this.#replicas.get(node)?.sections() ?? sectionsOf([])
+    return this.#replicas.get(node)?.sections() ?? NO_ROWS
   }
 
   /** One row; undefined where there is none. */
@@ -124,6 +127,7 @@ export class Documents implements Rows {
       replica.free()
       this.#replicas.delete(node)
       this.#budgets.forget(node)
+      this.#forgers.forget(node)
       this.#shelf.touch(node)
       this.#changed(node)
     }
@@ -153,7 +157,7 @@ export class Documents implements Rows {
     const changed = new Set<NodeId>()
     for (const bytes of envelopes) {
       try {
-        const owner = this.#receiveOne(bytes, changed)
+        const owner = this.#receiveOne(from, bytes, changed)
         touched.add(owner)
       } catch (error) {
         this.#deps.log.warn('refused a document change', { from, error: String(error) })
@@ -170,13 +174,16 @@ export class Documents implements Rows {
     this.#listeners.clear()
   }
 
-  #receiveOne(bytes: unknown, changed: Set<NodeId>): NodeId {
+  #receiveOne(from: NodeId, bytes: unknown, changed: Set<NodeId>): NodeId {
     const now = this.#deps.clock.now()
-    const envelope = parseEnvelope(bytes, (owner, size) => this.#checkBudget(owner, size, now))
-    const { owner } = envelope
-    if (envelope.mesh !== this.#mesh || !this.#deps.isMember(owner) || owner === this.#self) {
+    const claimed = readEnvelope(bytes)
+    const { owner } = claimed
+    if (claimed.mesh !== this.#mesh || !this.#deps.isMember(owner) || owner === this.#self) {
       throw new MeshError('MESH_DOCUMENT_INVALID', `Cannot take in a document of ${owner} here`)
     }
+    // It changes nothing, whoever made it, and costs its owner nothing.
+    if (!isBehind(this.position(owner), claimed)) return owner
+    const envelope = this.#checked(from, claimed, now)
     const replica = this.#replicas.get(owner) ?? new Replica()
     const outcome = replica.receive(envelope)
     if (replica.log !== null) this.#replicas.set(owner, replica)
@@ -193,14 +200,35 @@ export class Documents implements Rows {
     return owner
   }
 
-  #checkBudget(owner: NodeId, bytes: number, now: Millis): void {
-    const budgets = this.#budgets
+  /** Of a forgery the forwarder bears the cost, not the owner whose name is on it. */
+  #checked(from: NodeId, claimed: ClaimedEnvelope, now: Millis): Envelope {
+    const { owner, bytes } = claimed
+    const isForwarded = from !== owner && from !== this.#self
+    if (isForwarded) {
+      if (this.#forgers.isQuarantined(from, now)) throw overBudget(from)
+    } else this.#checkBudget(this.#budgets, claimed, now)
+    let envelope: Envelope
+    try {
+      envelope = checkedEnvelope(claimed)
+    } catch (error) {
+      if (isForwarded) this.#checkBudget(this.#forgers, { owner: from, bytes }, now)
+      throw error
+    }
+    if (isForwarded) this.#checkBudget(this.#budgets, claimed, now)
+    return envelope
+  }
+
+  #checkBudget(
+    budgets: Budgets<NodeId>,
+    { owner, bytes }: { readonly owner: NodeId; readonly bytes: Uint8Array },
+    now: Millis
+  ): void {
     if (!budgets.isQuarantined(owner, now)) {
-      if (budgets.spend(owner, bytes, now)) return
+      if (budgets.spend(owner, bytes.length, now)) return
       budgets.quarantine(owner, now)
       this.#deps.log.warn('a document changes faster than its budget allows', { owner })
     }
-    throw new MeshError('MESH_DOCUMENT_INVALID', `Left ${owner} alone: it is over its budget`)
+    throw overBudget(owner)
   }
 
   /** At once after a quiet time, else when the interval is over: what comes meanwhile shares the delta. */
@@ -240,4 +268,8 @@ export class Documents implements Rows {
     for (const replica of this.#replicas.values()) replica.free()
     this.#replicas.clear()
   }
+}
+
+function overBudget(member: NodeId): MeshError {
+  return new MeshError('MESH_DOCUMENT_INVALID', `Left ${member} alone: it is over its budget`)
 }

@@ -34,29 +34,47 @@ export function signEnvelope(signer: Signer, body: EnvelopeBody): Envelope {
   return { ...body, bytes }
 }
 
-/** Asked before the signature is checked, which is what costs; throws where that is not worth it. */
-export type EnvelopeGate = (owner: NodeId, bytes: number) => void
+/** What an envelope says of itself, before anybody has looked at its signature. */
+export interface ClaimedEnvelope extends Envelope {
+  readonly signedBytes: Uint8Array
+  readonly signature: Uint8Array
+}
 
 /** @throws MeshError `MESH_DOCUMENT_INVALID`: not of this form, or not signed by its owner */
-export function parseEnvelope(bytes: unknown, gate: EnvelopeGate = () => undefined): Envelope {
+export function parseEnvelope(bytes: unknown): Envelope {
+  return checkedEnvelope(readEnvelope(bytes))
+}
+
+/**
+ * Checks the signature, which is most of what a step costs: whoever need not know has asked before.
+ * @throws MeshError `MESH_DOCUMENT_INVALID`: its owner did not sign it
+ */
+export function checkedEnvelope(claimed: ClaimedEnvelope): Envelope {
+  const { signedBytes, signature, ...envelope } = claimed
+  if (isSignedBy(envelope.owner, SIGNATURE_DOMAIN, signedBytes, signature)) return envelope
+  throw invalid('its owner did not sign it')
+}
+
+/** @throws MeshError `MESH_DOCUMENT_INVALID`: not of this form */
+export function readEnvelope(bytes: unknown): ClaimedEnvelope {
   try {
-    return parse(bytes, gate)
+    return parse(bytes)
   } catch (error) {
     if (error instanceof MeshError) throw error
     throw invalid('it cannot be read', error)
   }
 }
 
-function parse(bytes: unknown, gate: EnvelopeGate): Envelope {
+function parse(bytes: unknown): ClaimedEnvelope {
   if (!(bytes instanceof Uint8Array)) throw invalid('it has another form')
   if (bytes.length > ENVELOPE_BYTES_MAX) throw invalid(`it exceeds ${ENVELOPE_BYTES_MAX} bytes`)
   const outer = decodeCbor(bytes)
   if (!Array.isArray(outer) || outer.length !== 2) throw invalid('it has another form')
-  const [bodyBytes, signature]: unknown[] = outer
-  if (!(bodyBytes instanceof Uint8Array) || !(signature instanceof Uint8Array)) {
+  const [signedBytes, signature]: unknown[] = outer
+  if (!(signedBytes instanceof Uint8Array) || !(signature instanceof Uint8Array)) {
     throw invalid('it has another form')
   }
-  const { v, mesh, owner, generation, sequence, kind, payload } = fieldsOf(decodeCbor(bodyBytes))
+  const { v, mesh, owner, generation, sequence, kind, payload } = fieldsOf(decodeCbor(signedBytes))
   if (
     v !== 1 ||
     typeof mesh !== 'string' ||
@@ -69,12 +87,8 @@ function parse(bytes: unknown, gate: EnvelopeGate): Envelope {
   ) {
     throw invalid('it has another form')
   }
-  const signedBy = nodeId(owner)
-  gate(signedBy, bytes.length)
-  if (!isSignedBy(signedBy, SIGNATURE_DOMAIN, bodyBytes, signature)) {
-    throw invalid('its owner did not sign it')
-  }
-  return { mesh: meshId(mesh), owner: signedBy, generation, sequence, kind, payload, bytes }
+  const of = { mesh: meshId(mesh), owner: nodeId(owner) }
+  return { ...of, generation, sequence, kind, payload, bytes, signedBytes, signature }
 }
 
 export function isCount(value: unknown): value is number {

@@ -9,7 +9,7 @@ import { signEnvelope } from './envelope.ts'
 import type { EnvelopeKind } from './envelope.ts'
 import { acceptEnvelope, needsRebase, positionOf } from './log.ts'
 import type { DocumentLog } from './log.ts'
-import { parseRow, sectionsOf } from './rows.ts'
+import { parseRow, SectionsView } from './rows.ts'
 import type { Sections } from './rows.ts'
 
 export interface OwnDocumentOptions {
@@ -31,7 +31,7 @@ export class OwnDocument {
   readonly #dirty = new Set<string>()
   #textBytes = 0
   #published: Published | null = null
-  #sections: Sections | null = null
+  readonly #shown = new SectionsView()
 
   constructor(signer: Signer, options: OwnDocumentOptions) {
     this.#signer = signer
@@ -56,10 +56,7 @@ export class OwnDocument {
   }
 
   sections(): Sections {
-    this.#sections ??= sectionsOf(
-      [...this.#rows].map(([field, text]) => [field, parseRow(text) ?? null] as const)
-    )
-    return this.#sections
+    return this.#shown.sections
   }
 
   /**
@@ -82,7 +79,7 @@ export class OwnDocument {
     else this.#rows.set(field, text)
     this.#textBytes = textBytes
     this.#dirty.add(field)
-    this.#sections = null
+    this.#shown.set(field, text === null ? undefined : (parseRow(text) ?? null))
     return true
   }
 

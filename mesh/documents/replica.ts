@@ -9,8 +9,8 @@ import { acceptEnvelope, positionOf } from './log.ts'
 import type { Acceptance } from './log.ts'
 import { RowDocument } from './automerge.ts'
 import type { Envelope } from './envelope.ts'
-import { parseRow, sectionsOf } from './rows.ts'
-import type { JsonValue, Sections } from './rows.ts'
+import { parseRow, SectionsView } from './rows.ts'
+import type { Sections } from './rows.ts'
 
 export interface ReplicaOutcome {
   readonly kind: Acceptance['kind']
@@ -22,8 +22,7 @@ export interface ReplicaOutcome {
 export class Replica {
   #log: DocumentLog | null = null
   #document: RowDocument | null = null
-  #rows = new Map<string, JsonValue>()
-  #sections: Sections | null = null
+  readonly #rows = new SectionsView()
 
   get log(): DocumentLog | null {
     return this.#log
@@ -34,8 +33,7 @@ export class Replica {
   }
 
   sections(): Sections {
-    this.#sections ??= sectionsOf(this.#rows)
-    return this.#sections
+    return this.#rows.sections
   }
 
   /** `envelope` is verified, of the right mesh and owner. */
@@ -65,9 +63,8 @@ export class Replica {
     const document = RowDocument.load(envelope.payload)
     this.#document?.free()
     this.#document = document
-    this.#rows = new Map()
+    this.#rows.clear()
     for (const key of document.keys()) this.#take(document, key)
-    this.#sections = null
     return true
   }
 
@@ -76,13 +73,10 @@ export class Replica {
     if (document === null) return false // P1
     const touched = document.apply(envelope.payload)
     for (const key of touched) this.#take(document, key)
-    if (touched.size > 0) this.#sections = null
     return touched.size > 0
   }
 
   #take(document: RowDocument, key: string): void {
-    const row = parseRow(document.get(key))
-    if (row === undefined) this.#rows.delete(key)
-    else this.#rows.set(key, row)
+    this.#rows.set(key, parseRow(document.get(key)))
   }
 }

@@ -15,6 +15,8 @@ export type JsonValue =
 /** Section -> key -> row. Objects without a prototype: any key is only a key. */
 export type Sections = Readonly<Record<string, Readonly<Record<string, JsonValue>>>>
 
+export const NO_ROWS: Sections = Object.freeze(Object.create(null))
+
 /** Replicated documents, one per node: each node writes its own and reads all. */
 export interface Rows {
   /**
@@ -69,13 +71,51 @@ export function parseRow(text: string | null): JsonValue | undefined {
   }
 }
 
-export function sectionsOf(rows: Iterable<readonly [field: string, value: JsonValue]>): Sections {
-  const sections: Record<string, Record<string, JsonValue>> = Object.create(null)
-  for (const [field, value] of rows) {
-    const slash = field.indexOf('/')
-    if (slash < 1) continue
-    const section = (sections[field.slice(0, slash)] ??= Object.create(null))
-    section[field.slice(slash + 1)] = value
+type Section = Readonly<Record<string, JsonValue>>
+
+/**
+ * Rows by section, of which a change makes anew no more than its own section. What was given out stays as
+ * it was.
+ */
+export class SectionsView {
+  #sections: Sections = NO_ROWS
+  readonly #changed = new Map<string, JsonValue | undefined>()
+
+  /** Undefined for a row that is gone. */
+  set(field: string, row: JsonValue | undefined): void {
+    this.#changed.set(field, row)
   }
-  return sections
+
+  clear(): void {
+    this.#sections = NO_ROWS
+    this.#changed.clear()
+  }
+
+  get sections(): Sections {
+    if (this.#changed.size === 0) return this.#sections
+    const fresh = new Map<string, Record<string, JsonValue>>()
+    for (const [field, row] of this.#changed) {
+      const slash = field.indexOf('/')
+      if (slash < 1) continue
+      const [name, key] = [field.slice(0, slash), field.slice(slash + 1)]
+      const section = fresh.get(name) ?? copyOf(this.#sections[name])
+      fresh.set(name, section)
+      if (row === undefined) delete section[key]
+      else section[key] = row
+    }
+    this.#changed.clear()
+    const all: Record<string, Section> = Object.assign(Object.create(null), this.#sections)
+    for (const [name, section] of fresh) {
+      if (Object.keys(section).length === 0) delete all[name]
+      else all[name] = section
+    }
+    this.#sections = all
+    return all
+  }
+}
+
+/** Without a prototype: any key is only a key. */
+function copyOf(section: Section | undefined): Record<string, JsonValue> {
+  const copy: Record<string, JsonValue> = Object.create(null)
+  return Object.assign(copy, section)
 }

@@ -147,6 +147,40 @@ describe('mesh/documents: documents', () => {
     assert.equal(two.documents.position(a.nodeId)?.sequence, 9001)
   })
 
+  it('leaves a member alone that forges, and not the author whose name it forges', async () => {
+    const [one, two] = [side(a), side(b)]
+    one.documents.put('processes', '1', 'x')
+    await published()
+    const forged = signEnvelope(c, {
+      mesh,
+      owner: a.nodeId,
+      generation: 1,
+      sequence: 900,
+      kind: 'delta',
+      payload: new Uint8Array(8)
+    }).bytes
+    const flood = Array.from({ length: AUTHOR_STEPS_BURST + 50 }, () => forged)
+    two.documents.receive(c.nodeId, flood)
+    assert.equal(two.documents.isQuarantined(a.nodeId), false)
+    assert.match(two.warnings.at(-1) ?? '', /refused/)
+    two.documents.receive(c.nodeId, steps(one, a.nodeId))
+    assert.equal(shown(two, a.nodeId), '{}', 'the forger is not heard for a while')
+    two.documents.receive(a.nodeId, steps(one, a.nodeId))
+    assert.equal(shown(two, a.nodeId), shown(one, a.nodeId), 'the author is')
+  })
+
+  it('takes nothing of an author for steps that are here already, whoever repeats them', async () => {
+    const [one, two] = [side(a), side(b)]
+    one.documents.put('processes', '1', 'x')
+    await published()
+    const known = steps(one, a.nodeId)
+    for (let round = 0; round < AUTHOR_STEPS_BURST; round++) {
+      two.documents.receive(c.nodeId, known)
+    }
+    assert.equal(two.documents.isQuarantined(a.nodeId), false)
+    assert.deepEqual([...two.documents.receive(c.nodeId, known)], [a.nodeId], 'and says so')
+  })
+
   it('stays within a constant, in memory and on disk, however many changes there were', async function () {
     this.timeout('60s')
     const store = new MemoryStore()
