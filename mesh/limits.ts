@@ -187,5 +187,12 @@ export const QUARANTINE_MS: Millis = millis(60_000)
 export const REPLICA_SAVE_INTERVAL_MS: Millis = millis(5000)
 /** Envelopes of one push or pull, together: under the RPC's message bound. */
 export const SYNC_BYTES_MAX: number = 768 * 1024
+/**
+ * Steps pushed to one peer without its word: the 25 that a row changing ten times a second makes between two
+ * pulses, and room. An answer to each would cost both sides a third of what the step costs.
+ */
+export const UNCONFIRMED_STEPS_MAX = 64
+/** And their bytes: what waits for a peer that has stopped reading. */
+export const UNCONFIRMED_BYTES_MAX: number = 64 * 1024
 /** SYNC_BYTES_MAX at 100 kB/s, and a busy peer. */
 export const SYNC_TIMEOUT_MS: Millis = millis(10_000)

@@ -2,14 +2,21 @@
 // pulled. Both speak of positions, so a lost or repeated message costs a round trip and nothing else.
 //
 // Invariants
-//   Y1. To one peer at most one push is under way, so steps arrive in order, and while it is, newer
-//       steps gather and go as one.
-//   Y2. What a peer has is only ever what that peer itself said.
+//   Y1. Steps go to one peer in their order. To one that has confirmed all but UNCONFIRMED_* of them they go
+//       without waiting; else at most one push waits for its answer, and newer steps gather behind it.
+//   Y2. What a peer has is only ever what that peer itself said. What was sent without waiting and got lost,
+//       the peer pulls when our next pulse tells it how far we are.
 //   Y3. One owner's document is pulled from one peer at a time.
 
 import type { Cbor, Logger, NodeId } from '../../core/index.ts'
 import { fieldsOf } from '../exchange.ts'
-import { MEMBERS_MAX, SYNC_BYTES_MAX, SYNC_TIMEOUT_MS } from '../limits.ts'
+import {
+  MEMBERS_MAX,
+  SYNC_BYTES_MAX,
+  SYNC_TIMEOUT_MS,
+  UNCONFIRMED_BYTES_MAX,
+  UNCONFIRMED_STEPS_MAX
+} from '../limits.ts'
 import type { RpcClient, RpcRequest, RpcService } from '../rpc/index.ts'
 import type { Tasks } from '../tasks.ts'
 import type { Documents } from './documents.ts'
@@ -30,6 +37,8 @@ export interface DocumentSyncDeps {
 interface PeerSync {
   /** How far the peer said it has our document. */
   known: Position | null
+  /** How far we have sent it without waiting: never before `known`, and whether it arrived is not known. */
+  sent: Position | null
   isPushing: boolean
 }
 
@@ -46,7 +55,7 @@ export class DocumentSync {
 
   /** A connection to `peer` serves: it may be a new run of it that knows nothing. */
   connected(peer: NodeId): void {
-    this.#peers.set(peer, { known: null, isPushing: false })
+    this.#peers.set(peer, { known: null, sent: null, isPushing: false })
     this.#push(peer)
   }
 
@@ -65,7 +74,7 @@ export class DocumentSync {
     const theirs = parseVector(value, isMember)
     const sync = this.#peers.get(peer)
     if (sync !== undefined && !sync.isPushing) {
-      sync.known = theirs.get(self) ?? null
+      confirm(sync, theirs.get(self) ?? null)
       this.#push(peer)
     }
     const wanted = [...theirs].filter(
@@ -80,7 +89,7 @@ export class DocumentSync {
 
   #push(peer: NodeId): void {
     const sync = this.#peers.get(peer)
-    if (sync === undefined || sync.isPushing) return
+    if (sync === undefined || sync.isPushing || this.#tell(peer, sync)) return
     if (this.#missing(sync).length === 0) return
     sync.isPushing = true // Before the first await, so that two calls share one push (Y1).
     this.#deps.tasks.run('push', async () => {
@@ -94,6 +103,22 @@ export class DocumentSync {
     })
   }
 
+  /** Sends what is new without waiting (Y1). False where too much is unconfirmed for that. */
+  #tell(peer: NodeId, sync: PeerSync): boolean {
+    const log = this.#deps.documents.log(this.#deps.self)
+    const { known, sent } = sync
+    if (log === null || known?.generation !== log.base.generation) return false
+    const unconfirmed = envelopesSince(log, known, SYNC_BYTES_MAX)
+    const last = unconfirmed.at(-1)
+    if (last === undefined) return true
+    const size = unconfirmed.reduce((sum, { bytes }) => sum + bytes.length, 0)
+    if (unconfirmed.length > UNCONFIRMED_STEPS_MAX || size > UNCONFIRMED_BYTES_MAX) return false
+    const envelopes = unconfirmed.filter((each) => isBehind(sent, each)).map(({ bytes }) => bytes)
+    if (envelopes.length > 0) this.#deps.rpc.notify(peer, DOCUMENTS_SERVICE, 'push', { envelopes })
+    sync.sent = { generation: last.generation, sequence: last.sequence }
+    return true
+  }
+
   /** False where the peer does not take what we send: sending it again now would not help. */
   async #pushAll(peer: NodeId, sync: PeerSync): Promise<boolean> {
     const { self, rpc, isMember } = this.#deps
@@ -105,7 +130,7 @@ export class DocumentSync {
       const answer = await rpc.call(peer, DOCUMENTS_SERVICE, 'push', { envelopes }, options)
       const position = parseVector(answer, isMember).get(self) ?? null
       const hasMoved = position !== null && isBehind(sync.known, position)
-      sync.known = position
+      confirm(sync, position)
       if (!hasMoved) return false
     }
   }
@@ -148,8 +173,10 @@ export class DocumentSync {
     const { documents, isMember } = this.#deps
     if (request.method === 'push') {
       const owners = documents.receive(request.peer, envelopesIn(request.body))
-      const vector = documents.vector()
-      return encodeVector(new Map([...vector].filter(([owner]) => owners.has(owner))))
+      const positions = [...owners].map((owner) => [owner, documents.position(owner)] as const)
+      return encodeVector(
+        new Map(positions.flatMap(([owner, at]) => (at === null ? [] : [[owner, at] as const])))
+      )
     }
     const envelopes: Uint8Array[] = []
     const since = parseVector(fieldsOf(request.body)['since'], isMember)
@@ -164,6 +191,12 @@ export class DocumentSync {
     }
     return { envelopes }
   }
+}
+
+/** The peer says that it is at `position`: what it does not have was never sent to it. */
+function confirm(sync: PeerSync, position: Position | null): void {
+  sync.known = position
+  if (position === null || isBehind(sync.sent, position)) sync.sent = position
 }
 
 /** The byte strings of a message's list; what a peer could not have sent in good order is left out. */
