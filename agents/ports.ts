@@ -18,6 +18,8 @@ export interface OutputFilter {
   push(bytes: Uint8Array): Uint8Array
   /** What was held back, at the end of the stream. */
   end(): Uint8Array
+  /** Whether there was any so far. */
+  readonly hasFound: boolean
 }
 
 export interface SpawnRequest {

@@ -6,6 +6,7 @@ import { benches as capability } from './capability.ts'
 import { benches as chain } from './chain.ts'
 import { benches as chainProofs } from './chain-proofs.ts'
 import { benches as containment } from './containment.ts'
+import { benches as egress } from './egress.ts'
 import { benches as kernel } from './kernel.ts'
 import { benches as meshBlobs } from './mesh-blobs.ts'
 import { benches as meshRpc } from './mesh-rpc.ts'
@@ -22,6 +23,7 @@ const all: readonly Bench[] = [
   ...chain,
   ...chainProofs,
   ...containment,
+  ...egress,
   ...kernel,
   ...meshRpc,
   ...meshBlobs,

@@ -82,10 +82,16 @@ export class Redactor {
   #isSecret: boolean[] = []
   /** The mark for the secret that is passing has been put out. */
   #isMarked = false
+  #hasFound = false
 
   constructor(patterns: SecretPatterns) {
     this.#patterns = patterns
     this.#place = patterns.root
+  }
+
+  /** Whether a secret was in it so far. */
+  get hasFound(): boolean {
+    return this.#hasFound
   }
 
   /** What may go out now: perhaps nothing, perhaps also what was held back before. */
@@ -129,7 +135,10 @@ export class Redactor {
     this.#held.push(byte)
     this.#isSecret.push(false)
     const { ends, depth } = this.#place
-    if (ends > 0) this.#isSecret.fill(true, this.#held.length - ends)
+    if (ends > 0) {
+      this.#hasFound = true
+      this.#isSecret.fill(true, this.#held.length - ends)
+    }
     this.#letOut(out, this.#held.length - depth) // R3
   }
 

@@ -102,10 +102,10 @@ export class Bubblewrap implements Containment {
     writeFileSync(this.#filterPath, options.filter, { mode: 0o600 })
   }
 
-  plan(wish: LaunchWish): LaunchPlan {
+  async plan(wish: LaunchWish): Promise<LaunchPlan> {
     const descriptors = new Descriptors()
     try {
-      return this.#plan(wish, descriptors)
+      return await this.#plan(wish, descriptors)
     } catch (error) {
       descriptors.close()
       throw error
@@ -117,7 +117,7 @@ export class Bubblewrap implements Containment {
     return init === undefined ? null : (childrenOf(init)[0] ?? null) // and the command, its first child.
   }
 
-  #plan(wish: LaunchWish, descriptors: Descriptors): LaunchPlan {
+  async #plan(wish: LaunchWish, descriptors: Descriptors): Promise<LaunchPlan> {
     const { program, closedPaths } = this.#options
     const { grants, limits, directory, isOwnDirectory } = wish
     checkGrants(grants, this.#deps.egress !== null)
@@ -136,6 +136,7 @@ export class Bubblewrap implements Containment {
     const net = grants.filter(({ kind }) => kind === 'net')
     const egress = net.length === 0 ? null : this.#deps.egress
     if (egress !== null) checkForwarder(egress.program, net)
+    const door = await egress?.open(wish.pid, net, wish.watch)
     const args = [
       ...WALLS,
       ...this.#system.args,
@@ -145,7 +146,7 @@ export class Bubblewrap implements Containment {
         granted.includes(it) ? this.#bind(it, descriptors) : this.#guard(it, descriptors)
       ),
       ...(isOwnDirectory ? this.#bind(own, descriptors) : []),
-      ...(egress === null ? [] : ['--bind', egress.open(wish.pid, net), EGRESS_SOCKET]),
+      ...(door === undefined ? [] : ['--bind', door, EGRESS_SOCKET]),
       '--remount-ro',
       '/',
       ...Object.entries(environment).flatMap(([name, value]) => ['--setenv', name, value]),

@@ -33,6 +33,18 @@ export interface LaunchWish {
   readonly guards: readonly Guard[]
   readonly limits: Limits
   readonly gpus: readonly DevicePlace[]
+  /** Finds the secrets that it is given, in what it sends; null: it is given none. */
+  readonly watch: (() => Watcher) | null
+}
+
+/** Looks for secrets in one stream. */
+export interface Watcher {
+  /** What may go out now. Holds back what may yet turn out to be a secret. */
+  push(bytes: Uint8Array): Uint8Array
+  /** What was held back, at the end of the stream. */
+  end(): Uint8Array
+  /** Whether there was one so far. */
+  readonly hasFound: boolean
 }
 
 /** How to start a process so that it is confined. */
@@ -64,9 +76,9 @@ export interface Containment {
   /**
    * Plans, and opens what the plan needs. Starts nothing.
    * @throws WeaverError `CONTAINMENT_GRANT_REFUSED`, `CONTAINMENT_LIMIT_MISSING`, `PROCESS_NOT_FOUND`,
-   *   `PROCESS_NOT_EXECUTABLE`, `PROCESS_BAD_DIRECTORY`
+   *   `PROCESS_NOT_EXECUTABLE`, `PROCESS_BAD_DIRECTORY`, `NODE_EGRESS_MISSING`
    */
-  plan(wish: LaunchWish): LaunchPlan
+  plan(wish: LaunchWish): Promise<LaunchPlan>
   /** The process that was asked for, below the one that confines it; null before it runs. */
   inside(osPid: number): number | null
 }
@@ -78,8 +90,11 @@ export interface Containment {
 export interface Egress {
   /** Must be there inside: it starts before the command, and lets ordinary programs find the socket. */
   readonly program: string
-  /** The path of a Unix socket that listens, and will be seen inside as /run/weaver/egress.sock. */
-  open(pid: Pid, grants: readonly Grant[]): string
+  /**
+   * The path of a Unix socket that listens, and will be seen inside as /run/weaver/egress.sock.
+   * @throws WeaverError `NODE_EGRESS_MISSING` (elsewhere)
+   */
+  open(pid: Pid, grants: readonly Grant[], watch: (() => Watcher) | null): Promise<string>
   /** To be called when the process has ended, or did not start. Never rejects; may be called for any process. */
   close(pid: Pid): Promise<void>
   /** The command with `program` before it. */

@@ -41,7 +41,7 @@ export class Seatbelt implements Containment {
     this.#options = options
   }
 
-  plan(wish: LaunchWish): LaunchPlan {
+  async plan(wish: LaunchWish): Promise<LaunchPlan> {
     const { program, closedPaths, environment } = this.#options
     const { grants, limits, directory, isOwnDirectory } = wish
     for (const [name, value] of Object.entries(limits)) {

@@ -6,4 +6,4 @@
 
 export { EgressProxies } from './proxies.ts'
 export type { EgressDeps, EgressOptions } from './proxies.ts'
-export type { EgressLedger, Resolve } from './ports.ts'
+export type { EgressLedger, Resolve, Watch, Watcher } from './ports.ts'

@@ -14,3 +14,15 @@ export interface EgressLedger {
 
 /** The addresses of a name, as this machine resolves it. Rejects where there is none. */
 export type Resolve = (host: string) => Promise<readonly string[]>
+
+/** Looks for secrets in one stream, for each a new one. */
+export type Watch = () => Watcher
+
+export interface Watcher {
+  /** What may go out now. Holds back what may yet turn out to be a secret. */
+  push(bytes: Uint8Array): Uint8Array
+  /** What was held back, at the end of the stream. */
+  end(): Uint8Array
+  /** Whether there was one so far. */
+  readonly hasFound: boolean
+}

@@ -1,16 +1,24 @@
-// The proxies of a kernel: one Unix socket for each process that was granted a way out.
+// The ways out of a kernel: one carrier for each process that was granted any.
+//
+// Invariants
+//   E1. A process's list only ever gets shorter; a connection that it does not name any more ends at once.
+//   E2. Every connection is in the record (T1), at the latest when its process has ended.
 
 import { lookup } from 'node:dns/promises'
-import { chmodSync, mkdirSync, rmSync } from 'node:fs'
-import { createServer, isIP } from 'node:net'
-import type { Server, Socket } from 'node:net'
+import { mkdirSync, rmSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { join } from 'node:path'
-import type { Clock, Grant, Logger, Pid } from '../../core/index.ts'
+import { millis } from '../../core/index.ts'
+import type { Clock, Grant, Logger, Millis, Pid } from '../../core/index.ts'
+import { Carrier } from './carrier.ts'
+import type { Client } from './carrier.ts'
 import { opened } from './connection.ts'
 import type { Relay } from './connection.ts'
-import { FORWARDER_PROGRAM, forwarded, proxyVariables } from './forwarder.ts'
-import { CONNECTIONS_MAX, IDLE_MS, LIFE_MS, LOOK_MS } from './limits.ts'
-import type { EgressLedger, Resolve } from './ports.ts'
+import { grantFor } from './destination.ts'
+import { entered, FORWARDER_LANGUAGE, proxyVariables } from './doorway.ts'
+import type { Moved } from './frames.ts'
+import { IDLE_MS, LAST_COUNT_MS, LIFE_MS, LOOK_MS, TELL_FIRST_MS, TELL_MAX_MS } from './limits.ts'
+import type { EgressLedger, Resolve, Watch } from './ports.ts'
 import { Traffic } from './traffic.ts'
 import type { Entry } from './traffic.ts'
 
@@ -29,23 +37,28 @@ export interface EgressOptions {
 
 interface Proxy {
   readonly pid: Pid
-  readonly server: Server
   readonly path: string
   readonly traffic: Traffic
-  readonly inside: Set<Socket>
+  readonly watch: Watch | null
   readonly relays: Map<Relay, Counted>
+  /** Those that have not come so far, or never will. */
+  readonly asking: Set<Promise<void>>
+  grants: readonly Grant[]
+  /** Under way. */
+  look: Promise<void> | null
+  tellAt: Millis
+  pace: Millis
 }
 
 interface Counted {
-  sent: number
-  received: number
-  movedAt: number
+  moved: Moved
+  movedAt: Millis
 }
 
 export class EgressProxies {
   readonly #deps: EgressDeps
   readonly #options: EgressOptions
-  readonly #proxies = new Map<Pid, Proxy>()
+  readonly #proxies = new Map<Pid, { readonly proxy: Proxy; readonly carrier: Promise<Carrier> }>()
   readonly #stopped = new AbortController()
   #looking: Promise<void> | null = null
 
@@ -54,48 +67,87 @@ export class EgressProxies {
     this.#options = options
   }
 
-  readonly program: string = FORWARDER_PROGRAM
+  readonly program: string = FORWARDER_LANGUAGE
 
   entering(
     socket: string,
     command: readonly [string, ...string[]]
   ): readonly [string, ...string[]] {
-    return forwarded(socket, command)
+    return entered(socket, command)
   }
 
   variables(grants: readonly Grant[]): Readonly<Record<string, string>> {
     return proxyVariables(grants)
   }
 
-  /** The path of a socket that lets out to what these grants name. It listens when this returns. */
-  open(pid: Pid, grants: readonly Grant[]): string {
+  /**
+   * The path of a socket that lets out to what these grants name. It listens when this resolves.
+   * @throws WeaverError `NODE_EGRESS_MISSING` (elsewhere)
+   */
+  async open(pid: Pid, grants: readonly Grant[], watch: Watch | null = null): Promise<string> {
+    await this.close(pid)
     mkdirSync(this.#options.runDirectory, { recursive: true, mode: 0o700 })
     const path = join(this.#options.runDirectory, `net-${pid}.sock`)
     rmSync(path, { force: true }) // Of a kernel that ended without closing it.
-    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true })
-    const traffic = new Traffic()
-    const proxy = { pid, server, path, traffic, inside: new Set<Socket>(), relays: new Map() }
-    server.on('connection', (socket) => this.#accept(proxy, socket, grants))
-    server.on('error', (error) =>
-      this.#deps.log.warn('the way out of a process failed', { pid, why: error.message })
-    )
-    server.listen(path)
-    chmodSync(path, 0o600)
-    this.#proxies.set(pid, proxy)
+    const { clock } = this.#deps
+    const proxy: Proxy = {
+      pid,
+      path,
+      grants,
+      watch,
+      traffic: new Traffic(),
+      relays: new Map(),
+      asking: new Set(),
+      look: null,
+      tellAt: millis(clock.now() + TELL_FIRST_MS),
+      pace: TELL_FIRST_MS
+    }
+    const carrier = Carrier.start(clock, path, (client) => this.#serve(proxy, client))
+    this.#proxies.set(pid, { proxy, carrier })
     this.#looking ??= this.#look()
-    return path
+    try {
+      void (await carrier).ended.then(() => this.#warnEnded(proxy))
+      return path
+    } catch (error) {
+      this.#proxies.delete(pid)
+      throw error
+    }
   }
 
-  /** To be called when the process has ended, or did not start. Records what it did. */
+  /**
+   * Lets the process out to no more than these from now on (E1). Resolves with whether anything was taken away. May
+   * be called for any process.
+   */
+  narrow(pid: Pid, kept: (grant: Grant) => boolean): boolean {
+    const proxy = this.#proxies.get(pid)?.proxy
+    if (proxy === undefined) return false
+    const grants = proxy.grants.filter(kept)
+    if (grants.length === proxy.grants.length) return false
+    proxy.grants = grants
+    for (const { client, wanted } of proxy.relays.keys()) {
+      if (grantFor(wanted, grants) === null) client.tell('cut')
+    }
+    return true
+  }
+
+  /** What each process with a way out may be let out to now. */
+  granted(): ReadonlyMap<Pid, readonly Grant[]> {
+    return new Map([...this.#proxies.values()].map(({ proxy }) => [proxy.pid, proxy.grants]))
+  }
+
+  /** To be called when the process has ended, or did not start. Records what it did. Never rejects. */
   async close(pid: Pid): Promise<void> {
-    const proxy = this.#proxies.get(pid)
-    if (proxy === undefined) return
+    const found = this.#proxies.get(pid)
+    if (found === undefined) return
+    const { proxy, carrier } = found
     this.#proxies.delete(pid)
-    proxy.server.close()
-    this.#count(proxy)
-    for (const { outside } of proxy.relays.keys()) outside.destroy()
-    for (const socket of proxy.inside) socket.destroy()
+    await this.#lastCount(proxy)
+    await carrier.then(
+      (it) => it.stop(),
+      () => undefined // It never started, and its caller heard of it.
+    )
     rmSync(proxy.path, { force: true })
+    await Promise.all(proxy.asking)
     await this.#tell(proxy)
   }
 
@@ -106,51 +158,53 @@ export class EgressProxies {
     await this.#looking
   }
 
-  #accept(proxy: Proxy, socket: Socket, grants: readonly Grant[]): void {
-    if (proxy.inside.size >= CONNECTIONS_MAX) {
-      socket.destroy()
-      return
-    }
-    proxy.inside.add(socket)
-    socket.on('error', () => socket.destroy())
-    socket.once('close', () => proxy.inside.delete(socket))
+  #serve(proxy: Proxy, client: Client): void {
     const { clock, resolve } = this.#deps
-    const record = (entry: Entry): Promise<void> => this.#record(proxy.pid, [entry])
-    const deps = { clock, resolve: resolve ?? resolved, traffic: proxy.traffic, record }
-    opened(socket, grants, deps).then(
-      (relay) => this.#keep(proxy, relay),
-      () => socket.destroy() // It was told, or is gone; the entry could not be written.
-    )
+    const { traffic, watch } = proxy
+    const record = (entry: Entry): Promise<void> => this.#record(proxy.pid, entry)
+    const grants = (): readonly Grant[] => proxy.grants
+    const deps = { clock, resolve: resolve ?? resolved, traffic, record, grants, watch }
+    const served = opened(client, deps).then((relay) => this.#keep(proxy, relay))
+    proxy.asking.add(served)
+    void served.finally(() => proxy.asking.delete(served))
   }
 
-  #keep(proxy: Proxy, relay: Relay | null): void {
+  async #keep(proxy: Proxy, relay: Relay | null): Promise<void> {
     if (relay === null) return
-    proxy.relays.set(relay, { sent: 0, received: 0, movedAt: this.#deps.clock.now() })
-    const end = (): void => {
-      if (!relay.inside.destroyed || !relay.outside.destroyed) return
-      this.#countOne(relay, proxy.relays.get(relay))
-      proxy.relays.delete(relay)
-    }
-    relay.inside.once('close', end)
-    relay.outside.once('close', end)
-    if (this.#proxies.get(proxy.pid) !== proxy) relay.outside.destroy()
-    end()
+    const { clock } = this.#deps
+    proxy.relays.set(relay, {
+      moved: { sentBytes: 0, receivedBytes: 0 },
+      movedAt: clock.now()
+    })
+    // Its list may have become shorter while it was being connected (E1).
+    if (grantFor(relay.wanted, proxy.grants) === null) relay.client.tell('cut')
+    await relay.client.gone
+    this.#count(proxy, relay)
+    proxy.relays.delete(relay)
+    const durationMs = Math.round(clock.now() - relay.since)
+    proxy.traffic.ended(relay.row, durationMs, relay.client.moved)
   }
 
-  #count(proxy: Proxy): void {
-    for (const [relay, counted] of proxy.relays) this.#countOne(relay, counted)
+  /** What has moved until now: a carrier that is ended says nothing more. */
+  async #lastCount({ relays }: Proxy): Promise<void> {
+    const settled = new AbortController()
+    const late = this.#deps.clock.sleep(LAST_COUNT_MS, settled.signal).catch(() => undefined)
+    await Promise.race([
+      Promise.all([...relays.keys()].map(({ client }) => client.counted())),
+      late
+    ])
+    settled.abort()
   }
 
-  #countOne({ outside, row }: Relay, counted: Counted | undefined): void {
+  #count(proxy: Proxy, relay: Relay): void {
+    const counted = proxy.relays.get(relay)
     if (counted === undefined) return
-    const sent = outside.bytesWritten - counted.sent
-    const received = outside.bytesRead - counted.received
-    if (sent === 0 && received === 0) return
-    row.sentBytes += sent
-    row.receivedBytes += received
-    row.isChanged = true
-    counted.sent += sent
-    counted.received += received
+    const { moved } = relay.client
+    const sentBytes = moved.sentBytes - counted.moved.sentBytes
+    const receivedBytes = moved.receivedBytes - counted.moved.receivedBytes
+    if (sentBytes === 0 && receivedBytes === 0) return
+    proxy.traffic.moved(relay.row, { sentBytes, receivedBytes })
+    counted.moved = moved
     counted.movedAt = this.#deps.clock.now()
   }
 
@@ -164,31 +218,53 @@ export class EgressProxies {
       } catch {
         return // Stopped.
       }
-      for (const proxy of this.#proxies.values()) {
-        this.#count(proxy)
-        const now = clock.now()
-        for (const [relay, { movedAt }] of proxy.relays) {
-          if (now - movedAt < IDLE_MS && now - relay.since < LIFE_MS) continue
-          relay.inside.destroy()
-          relay.outside.destroy()
-        }
-        await this.#tell(proxy)
+      for (const { proxy } of this.#proxies.values()) {
+        // One whose carrier does not answer holds nobody else up.
+        proxy.look ??= this.#lookAt(proxy).finally(() => {
+          proxy.look = null
+        })
       }
     }
   }
 
+  /** Never rejects. */
+  async #lookAt(proxy: Proxy): Promise<void> {
+    const now = this.#deps.clock.now()
+    await Promise.all([...proxy.relays.keys()].map(({ client }) => client.counted()))
+    for (const relay of proxy.relays.keys()) {
+      this.#count(proxy, relay)
+      const movedAt = proxy.relays.get(relay)?.movedAt ?? now
+      if (now - movedAt >= IDLE_MS || now - relay.since >= LIFE_MS) relay.client.tell('cut')
+    }
+    if (now < proxy.tellAt) return
+    proxy.pace = millis(Math.min(2 * proxy.pace, TELL_MAX_MS))
+    proxy.tellAt = millis(now + proxy.pace)
+    await this.#tell(proxy)
+  }
+
+  #warnEnded(proxy: Proxy): void {
+    if (this.#proxies.get(proxy.pid)?.proxy !== proxy) return // It was closed.
+    this.#deps.log.warn('The way out of a process has ended: it has no network any more', {
+      pid: proxy.pid
+    })
+  }
+
   async #tell(proxy: Proxy): Promise<void> {
+    const entry = proxy.traffic.changed(`process:${proxy.pid}`)
+    if (entry === null) return
     try {
-      await this.#record(proxy.pid, proxy.traffic.changed())
+      await this.#record(proxy.pid, entry)
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
-      this.#deps.log.warn('cannot record what a process sent and received', { pid: proxy.pid, why })
+      this.#deps.log.warn('Cannot record what a process sent and received', {
+        pid: proxy.pid,
+        why
+      })
     }
   }
 
-  async #record(pid: Pid, entries: readonly Entry[]): Promise<void> {
-    if (entries.length === 0) return
-    await this.#deps.ledger.record(entries.map((entry) => ({ ...entry, actor: `process:${pid}` })))
+  async #record(pid: Pid, entry: Entry): Promise<void> {
+    await this.#deps.ledger.record([{ ...entry, actor: `process:${pid}` }])
   }
 }
 

@@ -149,7 +149,7 @@ export class RealProcessHost implements ProcessHost {
     try {
       const traps = await watchTraps(this.#deps, request)
       const pipes = await this.#pipes.take(io === null ? 2 : 3)
-      const plan = this.#plan(request, { leash, guards: traps.guards, pipes: pipes ?? [] })
+      const plan = await this.#plan(request, { leash, guards: traps.guards, pipes: pipes ?? [] })
       const launched = await this.#launch(plan, { hasInput: io !== null, pipes })
       return traps.follow(this.#adopt(request, leash, { ...launched, group: plan.group }))
     } catch (error) {
@@ -160,7 +160,7 @@ export class RealProcessHost implements ProcessHost {
   }
 
   /** Either way of starting it: contained, or as an ordinary process of this user (H5). */
-  #plan(
+  async #plan(
     request: SpawnRequest,
     {
       leash,
@@ -171,10 +171,10 @@ export class RealProcessHost implements ProcessHost {
       readonly guards: readonly Guard[]
       readonly pipes: readonly Pipe[]
     }
-  ): LaunchPlan {
+  ): Promise<LaunchPlan> {
     try {
       return request.sandbox.containment === 'os'
-        ? this.#contained(request, leash, guards)
+        ? await this.#contained(request, leash, guards)
         : this.#uncontained(request, leash)
     } catch (error) {
       for (const pipe of pipes) closePipe(pipe)
@@ -182,13 +182,13 @@ export class RealProcessHost implements ProcessHost {
     }
   }
 
-  #contained(
+  async #contained(
     { pid, command, cwd, env, ...rest }: SpawnRequest,
     leash: Leash,
     guards: readonly Guard[]
-  ): LaunchPlan {
+  ): Promise<LaunchPlan> {
     const { directory, environment } = this.#options
-    return this.#deps.containment.containment().plan({
+    return await this.#deps.containment.containment().plan({
       pid,
       command,
       environment: containedEnvironment(environment),
@@ -199,7 +199,8 @@ export class RealProcessHost implements ProcessHost {
       grants: rest.sandbox.grants,
       guards,
       limits: rest.sandbox.limits,
-      gpus: rest.gpus ?? []
+      gpus: rest.gpus ?? [],
+      watch: rest.outputFilter ?? null
     })
   }
 

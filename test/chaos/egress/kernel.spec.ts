@@ -7,7 +7,8 @@ import { existsSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { Lab } from '../kernel/lab.ts'
+import { entered } from '../../../node/egress/doorway.ts'
+import { Lab, resultOf, until } from '../kernel/lab.ts'
 
 const CANARY = 'canary-7b1f9e'
 
@@ -66,8 +67,47 @@ describe('a contained process and the network', function () {
     )
     assert.equal(output, 'hellohellohello')
     assert.equal(seen.length, 3)
-    const log = await lab.weaver('laptop', 'chain', 'log', '--kind', 'net.connected', '--json')
-    assert.match(log.stdout, /"connections":3/)
+    // Written when the process has ended: the task's own end may be a moment earlier.
+    await until(async () => {
+      const log = await lab.weaver('laptop', 'chain', 'log', '--kind', 'net.moved', '--json')
+      return /"connections":3/.test(log.stdout)
+    })
+  })
+
+  it('hands over its loopback before its command starts, and never again', async () => {
+    const [perl, ...rest] = entered('/run/weaver/egress.sock', ['echo', 'taken'])
+    const again = rest.map(
+      (word) => `'${word === '3128' ? '3129' : word.replaceAll("'", "'\\''")}'`
+    )
+    const output = await run(
+      [`net:127.0.0.1:${port}`],
+      `timeout 2 ${perl} ${again.join(' ')}
+       curl -sS http://127.0.0.1:${port}/after`
+    )
+    assert.doesNotMatch(output, /taken/)
+    assert.match(output, /hello$/)
+  })
+
+  it('sends no secret in clear, also to a granted host (attack 15)', async () => {
+    const set = lab.spawn('laptop', ['secrets', 'set', 'TOKEN'])
+    set.stdin?.end('tok-5f0c2b9d1e')
+    assert.equal((await resultOf(set)).code, 0)
+    const url = `http://127.0.0.1:${port}`
+    const output = await run(
+      [`net:127.0.0.1:${port}`, 'secret:TOKEN'],
+      `curl -sS -d "t=$TOKEN" ${url}/body; curl -sS -H "A: Bearer $TOKEN" ${url}/header
+       curl -sS -p "${url}/tunnel?$TOKEN"; curl -sS "${url}/$(echo -n "$TOKEN" | base64)"
+       echo clean | curl -sS -d @- ${url}/clean`
+    )
+    assert.match(output, /a secret in clear/)
+    assert.deepEqual(
+      seen.filter((line) => line.startsWith('POST /clean')),
+      seen
+    )
+    assert.equal(seen.length, 1)
+    const log = await lab.weaver('laptop', 'chain', 'log', '--kind', 'net.refused', '--json')
+    assert.match(log.stdout, /it would send a secret in clear/)
+    assert.doesNotMatch(log.stdout, /tok-5f0c2b9d1e/)
   })
 
   it('reaches nothing without a grant, by whatever way and name (attack 15)', async () => {

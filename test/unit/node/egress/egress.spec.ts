@@ -1,15 +1,24 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { z } from 'zod'
 import { parseGrant } from '../../../../core/index.ts'
 import { isPublicAddress } from '../../../../node/egress/addresses.ts'
 import { destinationOf, grantFor, openAddresses } from '../../../../node/egress/destination.ts'
 import {
+  ENDED_RECORDED_MAX,
   HEAD_BYTES_MAX,
   HOSTS_RECORDED_MAX,
   REFUSALS_RECORDED_MAX
 } from '../../../../node/egress/limits.ts'
 import { readRequest } from '../../../../node/egress/request.ts'
 import { Traffic } from '../../../../node/egress/traffic.ts'
+
+const told = z.object({
+  destinations: z.array(z.object({ connections: z.number() })),
+  refused: z.array(z.object({ count: z.number() })),
+  ended: z.array(z.unknown()),
+  endedMore: z.number()
+})
 
 function ask(text: string): ReturnType<typeof readRequest> {
   return readRequest(Buffer.from(text, 'latin1'), false)
@@ -212,31 +221,46 @@ describe('egress: the record', () => {
     const { row, entry } = traffic.opened('a.example', 443, '1.1.1.1')
     assert.equal(entry?.kind, 'net.connected')
     assert.equal(traffic.opened('a.example', 443, '1.1.1.1').entry, null)
-    row.sentBytes += 5
-    assert.deepEqual(
-      traffic.changed().map(({ payload }) => payload),
-      [
-        {
-          host: 'a.example',
-          port: 443,
-          address: '1.1.1.1',
-          connections: 2,
-          sentBytes: 5,
-          receivedBytes: 0
-        }
-      ]
-    )
-    assert.deepEqual(traffic.changed(), [])
+    traffic.moved(row, { sentBytes: 5, receivedBytes: 0 })
+    traffic.ended(row, 12, { sentBytes: 5, receivedBytes: 0 })
+    traffic.failed(row)
+    const place = { host: 'a.example', port: 443, address: '1.1.1.1' }
+    assert.deepEqual(traffic.changed('process:7'), {
+      kind: 'net.moved',
+      subject: 'process:7',
+      payload: {
+        destinations: [{ ...place, connections: 2, failed: 1, sentBytes: 5, receivedBytes: 0 }],
+        refused: [],
+        ended: [{ ...place, durationMs: 12, sentBytes: 5, receivedBytes: 0 }],
+        endedMore: 0
+      }
+    })
+    assert.equal(traffic.changed('process:7'), null)
   })
 
-  it('stays within its bounds, whatever is scanned', () => {
+  it('counts every connection and refusal of a flood, in bounded entries (T1, T2)', () => {
     const traffic = new Traffic()
-    let refusals = 0
-    for (let port = 1; port <= 1000; port += 1) {
-      if (traffic.refused('a.example', port, 'no grant') !== null) refusals += 1
-      traffic.opened('a.example', port, '1.1.1.1')
+    const count = 5000
+    let written = 0
+    for (let at = 0; at < count; at += 1) {
+      const { row, entry } = traffic.opened('a.example', (at % 1000) + 1, '1.1.1.1')
+      traffic.ended(row, 1, { sentBytes: 1, receivedBytes: 1 })
+      if (entry !== null) written += 1
+      if (traffic.refused('b.example', (at % 1000) + 1, 'no grant') !== null) written += 1
     }
-    assert.equal(refusals, REFUSALS_RECORDED_MAX)
-    assert.ok(traffic.changed().length <= HOSTS_RECORDED_MAX)
+    // And one each for all others.
+    assert.equal(written, HOSTS_RECORDED_MAX + 1 + REFUSALS_RECORDED_MAX + 1)
+    const payload = told.parse(traffic.changed('process:7')?.payload)
+    assert.equal(
+      payload.destinations.reduce((sum, { connections }) => sum + connections, 0),
+      count
+    )
+    assert.equal(
+      payload.refused.reduce((sum, row) => sum + row.count, 0),
+      count
+    )
+    assert.equal(payload.ended.length, ENDED_RECORDED_MAX)
+    assert.equal(payload.ended.length + payload.endedMore, count)
+    assert.ok(JSON.stringify(payload).length < 64 * 1024)
   })
 })
