@@ -23,6 +23,8 @@ export interface AgentView {
   readonly restart: RestartRule
   readonly command: readonly string[]
   readonly sandbox: Sandbox
+  /** Who asked for it, as the chain names actors. */
+  readonly requester: string
   readonly state: AgentViewState
   /** Of the present process, or the last one. */
   readonly osPid: number | null
@@ -107,7 +109,7 @@ export class Agent {
 
   view(): AgentView {
     const { phase } = this.#state
-    const { pid, name, runtime, restart, plan, sandbox } = this.#options
+    const { pid, name, runtime, restart, plan, sandbox, requester } = this.#options
     return {
       pid,
       name,
@@ -115,6 +117,7 @@ export class Agent {
       restart,
       command: plan.command,
       sandbox,
+      requester,
       state: phase.kind === 'waiting' ? 'starting' : phase.kind,
       osPid: this.#osPid,
       startedAt: this.#startedAt,

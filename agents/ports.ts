@@ -35,6 +35,8 @@ export interface SpawnRequest {
   readonly sandbox: Sandbox
   /** The run of a task whose origin has the secrets that its grants name; absent: they are this node's. */
   readonly secretsOf?: { readonly node: NodeId; readonly taskId: TaskId; readonly epoch: Epoch }
+  /** A socket of this kernel, on this machine, on which it may ask; absent: it has none. */
+  readonly kernelSocket?: string
   /** GPUs that it was given; without, it sees none when it is contained. */
   readonly gpus?: readonly { readonly vendor: string; readonly vendorIndex: number }[]
   /** Null: no input, and output goes to the process's spool. */

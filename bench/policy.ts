@@ -36,7 +36,7 @@ export const benches: readonly Bench[] = [
 
 const FACTS: PolicyFacts = {
   roleOf: () => null,
-  agentOf: () => null,
+  processOf: () => null,
   agentRole: () => null,
   home: '/home/me/.weaver',
   analyse: () => ({

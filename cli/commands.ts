@@ -85,6 +85,11 @@ export const COMMANDS: Readonly<Record<string, GroupEntry | CommandEntry>> = {
     summary: 'Say what works on this machine, what does not, and what mends it',
     load: async () => (await import('./groups/doctor.ts')).doctorCommand
   },
+  self: {
+    kind: 'command',
+    summary: 'Show what this process is to its kernel, from inside it',
+    load: async () => (await import('./groups/self.ts')).selfCommand
+  },
   version: {
     kind: 'command',
     summary: 'Show the version',

@@ -80,7 +80,7 @@ async function run(
   }
   const runner = await command.load()
   const home = resolve(process.env['WEAVER_HOME'] || join(homedir(), '.weaver'))
-  const client = new ControlClient({ socketPath: join(home, 'run', 'kernel.sock') })
+  const client = new ControlClient({ socketPath: socketPathOf(home) })
   const context = { home, client, output: new Output({ isJson: args.flag('json') }) }
   for (;;) {
     try {
@@ -91,12 +91,18 @@ async function run(
   }
 }
 
+/** Inside a process that may ask its kernel, that is whom this command speaks with, as that process. */
+function socketPathOf(home: string): string {
+  return process.env['WEAVER_SOCKET'] || join(home, 'run', 'kernel.sock')
+}
+
 /** Resolves when what was refused for want of an approval has got it. @throws `error`, where it is any other */
 async function approved(context: Context, error: unknown): Promise<void> {
   if (!(error instanceof ApiError) || error.code !== 'GOVERNANCE_APPROVAL_PENDING') throw error
   const { awaitedApproval, untilApproved } = await import('./approval-wait.ts')
   const id = awaitedApproval(error)
-  if (id === null) throw error
+  // A process cannot look at approvals: it asks again.
+  if (id === null || process.env['WEAVER_SOCKET']) throw error
   await untilApproved(context, id)
 }
 

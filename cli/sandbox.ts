@@ -19,6 +19,10 @@ export const SANDBOX_OPTIONS: Readonly<Record<string, Option>> = {
     isMultiple: true,
     help: 'What it may use at most: mem=1GB, cpu=2 or pids=100'
   },
+  role: {
+    value: 'ROLE',
+    help: 'What it acts as when it asks its kernel for something (default: untrusted)'
+  },
   containment: {
     value: 'os|none',
     help: 'none: an ordinary process of the kernel’s user, where policy allows that (default: os)'
@@ -38,7 +42,9 @@ export async function confinementOf(args: Args): Promise<Confinement> {
   const grants = [...args.texts('grant'), ...(cwd === null ? [] : [`fs.write:${cwd}`])]
   const limits = { memoryBytes: null, cpus: null, pids: null }
   for (const text of args.texts('limit')) Object.assign(limits, await limitOf(text))
-  return { sandbox: { containment, grants, limits }, cwd }
+  const role = args.text('role')
+  const sandbox = { containment, grants, limits }
+  return { sandbox: role === null ? sandbox : { ...sandbox, role }, cwd }
 }
 
 /** Links are followed here, where whoever asks can see them; the kernel follows none. */

@@ -22,6 +22,8 @@ export interface Sandbox {
   readonly containment: Containment
   readonly grants: readonly Grant[]
   readonly limits: Limits
+  /** What policies know it by when it asks its kernel for something; absent: as somebody nobody vouches for. */
+  readonly role?: string
 }
 
 export const NO_LIMITS: Limits = { memoryBytes: null, cpus: null, pids: null }
@@ -36,24 +38,41 @@ const MEMORY_BYTES_MIN = 1024 * 1024
 const CPUS_MIN = 0.01
 const CPUS_MAX = 4096
 const PIDS_MAX = 4_194_304
+const KEYS: readonly string[] = ['containment', 'grants', 'limits']
+const ROLE_PATTERN = /^[a-z][a-z0-9-]{0,31}$/
 
 /** As it is sent, stored and recorded. */
-export function sandboxCbor({ containment, grants, limits }: Sandbox): {
-  readonly [key: string]: Cbor
+export function sandboxCbor({ containment, grants, limits, role }: Sandbox): {
+  readonly containment: string
+  readonly grants: readonly string[]
+  readonly limits: { readonly [key: string]: Cbor }
+  readonly role?: string
 } {
-  return { containment, grants: grants.map(formatGrant), limits: { ...limits } }
+  const said = { containment, grants: grants.map(formatGrant), limits: { ...limits } }
+  // A version that knows no roles can still read what names none.
+  return role === undefined ? said : { ...said, role }
 }
 
 /** @throws WeaverError `CORE_INVALID_SANDBOX`, `CORE_INVALID_GRANT` */
 export function parseSandbox(value: unknown): Sandbox {
-  const { containment, grants, limits } = recordOf(value, ['containment', 'grants', 'limits'])
+  const { containment, grants, limits, role } = recordOf(value, KEYS, ['role'])
   if (containment !== 'os' && containment !== 'none') {
     throw invalid(`containment must be os or none, is ${shown(containment)}`)
   }
   if (!Array.isArray(grants) || grants.length > GRANTS_MAX) {
     throw invalid(`grants must be a list of at most ${GRANTS_MAX}`)
   }
-  return { containment, grants: grants.map(grantOf), limits: parseLimits(limits) }
+  const sandbox: Sandbox = {
+    containment,
+    grants: grants.map(grantOf),
+    limits: parseLimits(limits)
+  }
+  return role === undefined ? sandbox : { ...sandbox, role: roleOf(role) }
+}
+
+function roleOf(role: unknown): string {
+  if (typeof role === 'string' && ROLE_PATTERN.test(role)) return role
+  throw invalid(`a role is a word of small letters, is ${shown(role)}`)
 }
 
 /** @throws WeaverError `CORE_INVALID_SANDBOX` */
@@ -90,12 +109,16 @@ function bounded(
   return value
 }
 
-function recordOf(value: unknown, keys: readonly string[]): Readonly<Record<string, unknown>> {
+function recordOf(
+  value: unknown,
+  keys: readonly string[],
+  optional: readonly string[] = []
+): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw invalid(`it must be a record, is ${shown(value)}`)
   }
   const record = Object.fromEntries(Object.entries(value))
-  const has = Object.keys(record)
+  const has = Object.keys(record).filter((key) => !optional.includes(key))
   if (has.length !== keys.length || !keys.every((key) => Object.hasOwn(record, key))) {
     throw invalid(`it must have ${keys.join(', ')} and nothing else`)
   }

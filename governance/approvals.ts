@@ -91,7 +91,7 @@ const PENDING_PREFIX = 'approvals/pending/'
 /** Numbers are set aside durably before they are given out, so many at a time. */
 const NUMBERS_AHEAD = 1000
 /** Acts whose resource has a new id each time: the approval is for what is done, not for the id. */
-const FRESH: ReadonlySet<string> = new Set(['task.submit', 'process.spawn'])
+const FRESH: ReadonlySet<string> = new Set(['task.submit', 'process.exec', 'process.spawn'])
 /** In every request, and no part of what would run: an offer that is repeated has another epoch. */
 const PASSING_KEYS: ReadonlySet<string> = new Set(['epoch', 'pid', 'restarts'])
 

@@ -24,8 +24,8 @@ export interface CommandFacts {
 export interface PolicyFacts {
   /** The role of a node by the mesh's signed statements; null: it is no member now. */
   roleOf(node: NodeId): 'member' | 'admin' | null
-  /** The agent that a process of this kernel belongs to. */
-  agentOf(pid: Pid): { readonly name: string; readonly role: string } | null
+  /** What a process of this kernel was started as. `agent` is null for the process of a task. Null: not known. */
+  processOf(pid: Pid): { readonly agent: string | null; readonly role: string } | null
   /** The role of an agent of this kernel by its name. */
   agentRole(name: string): string | null
   /** This node's home: paths that hold it, or lie in it, are marked. */
@@ -112,9 +112,11 @@ function principalEntities(principal: Principal, facts: PolicyFacts): Who {
     case 'agent':
       return plain('Agent', principal.name, [uidOf('Role', principal.role)])
     case 'process': {
-      const agent = facts.agentOf(principal.pid)
-      if (agent === null) return plain('Process', String(principal.pid), [])
-      const parent = plain('Agent', agent.name, [uidOf('Role', agent.role)])
+      const known = facts.processOf(principal.pid)
+      if (known === null) return plain('Process', String(principal.pid), [])
+      const role = uidOf('Role', known.role)
+      if (known.agent === null) return plain('Process', String(principal.pid), [role])
+      const parent = plain('Agent', known.agent, [role])
       const own = plain('Process', String(principal.pid), [parent.uid])
       return { uid: own.uid, entities: [...own.entities, ...parent.entities] }
     }
@@ -178,8 +180,9 @@ function contextOf(request: GateRequest, facts: PolicyFacts): Context {
     case 'task.accept':
       return startContext(request, facts)
     case 'process.signal':
-    case 'task.signal':
       return { signal: textOf(context, 'signal') }
+    case 'task.signal':
+      return { signal: textOf(context, 'signal'), isOwn: context['isOwn'] === true }
     case 'mesh.role':
       return { role: textOf(context, 'role') }
     case 'mesh.signatures':
@@ -200,8 +203,14 @@ function contextOf(request: GateRequest, facts: PolicyFacts): Context {
     case 'tool.call':
       return {
         ...(typeof context['digest'] === 'string' ? { digest: context['digest'] } : {}),
-        ...(typeof context['inputBytes'] === 'number' ? { inputBytes: context['inputBytes'] } : {})
+        ...(typeof context['inputBytes'] === 'number' ? { inputBytes: context['inputBytes'] } : {}),
+        ...grantOf(context)
       }
+    case 'ipc.send':
+      return grantOf(context)
+    case 'task.cancel':
+    case 'agent.stop':
+      return { isOwn: context['isOwn'] === true }
     default:
       return {}
   }
@@ -240,6 +249,11 @@ function startContext({ context, command }: GateRequest, facts: PolicyFacts): Co
     ...(typeof context['role'] === 'string' ? { role: context['role'] } : {}),
     ...(typeof context['runtime'] === 'string' ? { runtime: context['runtime'] } : {})
   }
+}
+
+/** What a process was granted that it now uses: said by the kernel, after it was checked. */
+function grantOf(context: Said): Context {
+  return typeof context['grant'] === 'string' ? { grant: context['grant'] } : {}
 }
 
 type Said = GateRequest['context']

@@ -217,6 +217,7 @@ function decide(policy: Policy, request: GateRequest): Decision {
   if (!PRINCIPALS.has(request.principal.kind)) {
     return denied('gate.unknown-principal', 'ask over a connection that says who asks')
   }
+  if (request.withheld !== undefined) return denied(request.withheld.rule, request.withheld.hint)
   const missing = ACTIONS[request.action].needs.filter(
     (key) => !Object.hasOwn(request.context, key)
   )

@@ -22,10 +22,11 @@ export function grantingPolicy({ action }: GateRequest, call: CedarCall): string
   const parents = call.entities.find(({ uid }) => isSame(uid, call.principal))?.parents ?? []
   const agent = parents.find(({ type }) => type === 'Weft::Agent')
   // A pid is never used again: what a process may do, its agent may.
+  const group = agent ?? parents.find(({ type }) => type === 'Weft::Role')
   const principal =
-    agent === undefined
+    group === undefined || call.principal.type !== 'Weft::Process'
       ? `principal == ${written(call.principal)}`
-      : `principal in ${written(agent)}`
+      : `principal in ${written(group)}`
   const resource = PASSING.has(call.resource.type)
     ? 'resource'
     : `resource == ${written(call.resource)}`

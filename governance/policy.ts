@@ -40,13 +40,21 @@ const MEMBER_ACTIONS: ReadonlySet<Action> = new Set<Action>([
   'tool.use'
 ])
 
+const STARTS: ReadonlySet<Action> = new Set<Action>(['agent.spawn', 'process.spawn', 'task.accept'])
+
+/** Only who owns a machine says what acts there as more than somebody nobody vouches for. */
+function isInRole({ action, context }: GateRequest): boolean {
+  const role = STARTS.has(action) ? (context['role'] ?? 'untrusted') : 'untrusted'
+  return role !== 'untrusted'
+}
+
 export const ownerAndMembers: Policy = {
   decide: (request) => {
     switch (request.principal.kind) {
       case 'owner':
         return { verdict: 'allow', rule: 'first.owner-may', hint: '' }
       case 'member':
-        if (MEMBER_ACTIONS.has(request.action)) {
+        if (MEMBER_ACTIONS.has(request.action) && !isInRole(request)) {
           return { verdict: 'allow', rule: 'first.members-share-work', hint: '' }
         }
         return {

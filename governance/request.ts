@@ -34,6 +34,8 @@ export interface GateRequest {
   readonly command?: readonly string[]
   /** Variables that it is started with beside the kernel's. An approval is bound to them; never recorded. */
   readonly environment?: Readonly<Record<string, string>>
+  /** Why whoever asks lacks the authority, whatever a policy would say: it is denied, by this rule. */
+  readonly withheld?: { readonly rule: string; readonly hint: string }
 }
 
 /** How a principal is written in the chain: `user:local`, `node:<NodeId>`, `process:<pid>`, `agent:<name>`. */

@@ -1,5 +1,6 @@
 import type { AgentGate } from '../agents/index.ts'
-import { formatGrant, nodeId, WeaverError } from '../core/index.ts'
+import { nodeId, pid as pidOf, sandboxCbor, WeaverError } from '../core/index.ts'
+import { requestingPid } from './asking/index.ts'
 import type { Gate, Principal } from '../governance/index.ts'
 
 /** The agents' port over the one gate. An agent that is restarted by rule asks again, for whoever spawned it. */
@@ -8,7 +9,6 @@ export function agentGate(gate: Gate): AgentGate {
     authorizeSpawn: async ({ requester, pid, name, runtime, command, cwd, restarts, sandbox }) => {
       const principal = principalOf(requester)
       const resource = `agent:${name}`
-      const { containment, grants, limits } = sandbox
       await gate.authorize({
         principal,
         action: 'agent.spawn',
@@ -20,9 +20,7 @@ export function agentGate(gate: Gate): AgentGate {
           pid,
           runtime,
           restarts,
-          containment,
-          grants: grants.map(formatGrant),
-          limits: { ...limits }
+          ...sandboxCbor(sandbox)
         }
       })
     }
@@ -35,5 +33,7 @@ function principalOf(requester: string): Principal {
   if (requester.startsWith('node:')) {
     return { kind: 'member', nodeId: nodeId(requester.slice('node:'.length)) }
   }
+  const process = requestingPid(requester)
+  if (process !== null) return { kind: 'process', pid: pidOf(process) }
   throw new WeaverError('NODE_UNKNOWN_REQUESTER', `Cannot tell who '${requester}' is`)
 }

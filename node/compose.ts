@@ -3,6 +3,7 @@
 // step fails.
 
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import process from 'node:process'
 import { parseBytes, signerFromSeed, toHex, utf8, WeaverError } from '../core/index.ts'
 import type { KeyValueStore, Logger, Signer } from '../core/index.ts'
@@ -27,7 +28,7 @@ import { homePaths } from './home-layout.ts'
 import { adoptKey, prepareKey } from './home-identity.ts'
 import { openHome } from './home.ts'
 import type { Home, HomeKey } from './home.ts'
-import { HttpServer } from './http/index.ts'
+import { HttpServer, processSockets } from './http/index.ts'
 import { secretFiles, Secrets } from './secrets.ts'
 import { handOver } from './key-rotation.ts'
 import { missing, openContainment, TRAPS_TOLD_MAX } from './containment/index.ts'
@@ -355,6 +356,7 @@ function policyPorts({ home, log }: Parts, signer: Signer): GovernedDeps {
   const { paths, store } = home
   const deps = { store, signer, clock: systemClock, log: log.child({ room: 'governance' }) }
   return {
+    sockets: processSockets({ clock: systemClock, log }, { directory: join(paths.run, 'ask') }),
     policies: (facts, meshId) =>
       new PolicyKeeper({ ...deps, facts, meshId }, { folder: paths.policy }),
     look: (argv, looked) => lookAtMachine(argv, looked, process.env['PATH'] ?? PATH_FALLBACK)

@@ -3,11 +3,14 @@
 import type { Clock, KeyValueStore, Logger, MeshId, NodeId } from '../core/index.ts'
 import { Approvals, createGate, ownerAndMembers } from '../governance/index.ts'
 import type { ApprovalsDeps, PolicyFacts } from '../governance/index.ts'
+import { createAsking } from './asking/index.ts'
+import type { ProcessService, ProcessSockets, Rights } from './asking/index.ts'
 import type { NodeLedger } from './ledger.ts'
 import { policyFacts } from './policy-facts.ts'
 import type { PolicyKeeper } from './policy-keeper.ts'
 import { PolicyExchange } from './remote/policy.ts'
 import type { Rooms } from './rooms.ts'
+import { processService } from './services/process.ts'
 import { spawnGate } from './spawn-gate.ts'
 
 export interface GovernedDeps {
@@ -15,6 +18,8 @@ export interface GovernedDeps {
   readonly policies?: (facts: PolicyFacts, meshId: () => MeshId | null) => PolicyKeeper
   /** Looks at a command for an approval. Absent: there is no machine to look at. */
   readonly look?: ApprovalsDeps['look']
+  /** On which processes ask this kernel. Absent: none may ask for anything. */
+  readonly sockets?: ProcessSockets
 }
 
 interface Deps extends GovernedDeps {
@@ -23,7 +28,7 @@ interface Deps extends GovernedDeps {
   readonly log: Logger
 }
 
-type Governed = Pick<Rooms, 'gate' | 'approvals' | 'facts' | 'policies'>
+type Governed = Pick<Rooms, 'gate' | 'approvals' | 'facts' | 'policies' | 'asking'>
 
 /** `rooms` is called at decisions only, when all rooms are there. */
 export function govern(
@@ -40,8 +45,10 @@ export function govern(
     { self, name: () => rooms().mesh.name }
   )
   const policy = policies?.policy ?? ownerAndMembers
-  const gate = spawnGate(createGate({ ledger, policy, approvals }))
-  return { gate, approvals, facts, policies }
+  const serviceOf = (rights: Rights): ProcessService => processService(rooms(), rights)
+  const asking = createAsking({ ...deps, rooms, serviceOf }, { self })
+  const gate = asking.gate(spawnGate(createGate({ ledger, policy, approvals })))
+  return { gate, approvals, facts, policies, asking }
 }
 
 /** Null where there is nothing to exchange. */

@@ -108,7 +108,7 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
   const redacted = (text: string): string => secrets.redacted(text)
   const ledger = nodeLedger({ chain, self, onFailed: failed.resolve, redacted })
   const governed = govern(deps, { self, ledger, rooms: () => rooms })
-  const { gate, approvals } = governed
+  const { gate, approvals, asking } = governed
   const events = new Feed<KernelEvent>(options.incarnation.bootId, EVENTS_KEPT_MAX)
   const pulses = new PulseBook()
 
@@ -131,8 +131,10 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
 
   const directory = nodeDirectory(mesh, pulses, (node) => witness.isQuarantined(node))
   const table = nodeTable(mesh, pulses)
-  const recorder = new Recorder({ self, name, table, ledger, events, clock, log, redacted })
-  const parties = { options, mesh, gate, ledger, directory, approvals, recorder }
+  const { submitterOf } = asking.book
+  const shown = { self, name, table, ledger, events, submitterOf }
+  const recorder = new Recorder({ ...shown, clock, log, redacted })
+  const parties = { options, mesh, gate, ledger, directory, approvals, recorder, asking }
   const { origin, executor, agents, capabilities } = createWork(deps, parties)
   pulses.setOwn(() => ({
     ...deps.machineLoad(),
@@ -247,8 +249,8 @@ function serveMembers(rooms: Rooms): void {
   mesh.serve(approvalsService(approvalsServer(() => rooms)))
   if (rooms.policyExchange !== null) mesh.serve(rooms.policyExchange.service())
   mesh.serve(outputService({ outputs, gate, name: options.name }))
-  const { self, capabilities } = rooms
-  const served = checkingAuthority(executor, { self, capabilities })
+  const { self, capabilities, asking } = rooms
+  const served = checkingAuthority(executor, { self, capabilities, proofs: asking.book })
   mesh.serve({ name: EXECUTOR_SERVICE, serve: (request) => serveExecutor(served, request) })
   mesh.serve({ name: ORIGIN_SERVICE, serve: (request) => serveOrigin(origin, request) })
 }
@@ -392,6 +394,7 @@ async function startKernel(rooms: Rooms, start: KernelStart): Promise<void> {
   await resumeFreeing(rooms)
   await rooms.executor.resume()
   await rooms.origin.resume()
+  await rooms.asking.children.start()
 }
 
 /** The lane of a key that took over from another begins with the word of both. */

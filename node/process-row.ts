@@ -24,6 +24,7 @@ export interface StoredRow {
     readonly command: readonly string[]
     readonly restart: string
     readonly grants: readonly string[]
+    readonly role: string | null
   } | null
 }
 
@@ -45,7 +46,8 @@ const rowSchema: z.ZodType<StoredRow> = z.object({
     .object({
       command: z.array(z.string().max(4096)).max(256),
       restart: text,
-      grants: z.array(z.string().max(8300)).max(128).default([])
+      grants: z.array(z.string().max(8300)).max(128).default([]),
+      role: text.nullable().default(null)
     })
     .nullable()
 })

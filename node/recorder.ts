@@ -4,11 +4,12 @@
 import { basename } from 'node:path'
 import type { AgentEvent, AgentView } from '../agents/index.ts'
 import type { EntryDraft } from '../chain/index.ts'
-import type { Clock, Logger, NodeId } from '../core/index.ts'
-import { formatGrant, unreachable } from '../core/index.ts'
+import type { Clock, Logger, NodeId, TaskId } from '../core/index.ts'
+import { formatGrant, sandboxCbor, unreachable } from '../core/index.ts'
 import type { PeerView } from '../mesh/index.ts'
 import type { ExecutorEvent, OriginEvent, TaskResult } from '../scheduler/index.ts'
 import type { Json, KernelEvent } from './api/index.ts'
+import { requestingPid } from './asking/index.ts'
 import type { Feed } from './feed.ts'
 import type { NodeLedger } from './ledger.ts'
 import type { StoredRow } from './process-row.ts'
@@ -24,6 +25,8 @@ export interface RecorderDeps {
   readonly log: Logger
   /** Takes the secrets of this home out of a text: rows go to every member. */
   readonly redacted: (text: string) => string
+  /** The process of this node that submitted a task, or null. */
+  readonly submitterOf: (taskId: TaskId) => number | null
 }
 
 export class Recorder {
@@ -41,14 +44,11 @@ export class Recorder {
     this.#deps.table.set(agentRow(agent))
     const gpid = this.#gpid(agent.pid)
     if (kind === 'started') {
-      const { containment, grants, limits } = agent.sandbox
       const payload = {
         kind: 'agent',
         name: agent.name,
         argv: [...agent.command],
-        containment,
-        grants: grants.map(formatGrant),
-        limits: { ...limits }
+        ...sandboxCbor(agent.sandbox)
       }
       this.#record({ kind: 'process.started', subject: `process:${gpid}`, payload })
     } else if (kind === 'ended') {
@@ -75,7 +75,8 @@ export class Recorder {
     switch (event.kind) {
       case 'starting': {
         const name = basename(event.command[0] ?? 'task').slice(0, 63)
-        table.set({ ...newTaskRow(event, name), startedAt: clock.wall() })
+        const parent = this.#deps.submitterOf(event.taskId)
+        table.set({ ...newTaskRow(event, name), parent, startedAt: clock.wall() })
         return
       }
       case 'running':
@@ -148,7 +149,7 @@ function agentRow(agent: AgentView): StoredRow {
     kind: 'agent',
     runtime: agent.runtime,
     state: agent.state,
-    parent: null,
+    parent: requestingPid(agent.requester),
     startedAt: agent.startedAt,
     restarts: agent.restarts,
     exit: agent.exit === null ? null : { ...agent.exit },
@@ -157,7 +158,8 @@ function agentRow(agent: AgentView): StoredRow {
     agent: {
       command: agent.command,
       restart: agent.restart,
-      grants: agent.sandbox.grants.map(formatGrant)
+      grants: agent.sandbox.grants.map(formatGrant),
+      role: agent.sandbox.role ?? null
     }
   }
 }
@@ -165,14 +167,13 @@ function agentRow(agent: AgentView): StoredRow {
 function newTaskRow(
   { pid, taskId, containment }: Extract<ExecutorEvent, { readonly kind: 'starting' }>,
   name: string
-): Omit<StoredRow, 'startedAt'> {
+): Omit<StoredRow, 'startedAt' | 'parent'> {
   return {
     pid,
     name,
     kind: 'task',
     runtime: null,
     state: 'starting',
-    parent: null,
     restarts: 0,
     exit: null,
     containment,

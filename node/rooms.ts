@@ -6,6 +6,7 @@ import type { Blobs, Mesh, Network } from '../mesh/index.ts'
 import type { Sandbox } from '../sandbox-wasm/index.ts'
 import type { Executor, GpuDevice, Origin } from '../scheduler/index.ts'
 import type { KernelEvent, Labels } from './api/index.ts'
+import type { Asking } from './asking/index.ts'
 import type { RepairWish } from './chain-repair.ts'
 import type { ChainSync } from './chain-sync.ts'
 import type { Feed } from './feed.ts'
@@ -62,6 +63,8 @@ export interface Rooms {
   readonly ledger: NodeLedger
   readonly gate: Gate
   readonly capabilities: Capabilities
+  /** What processes may ask of this kernel. */
+  readonly asking: Asking
   readonly approvals: Approvals
   readonly facts: PolicyFacts
   /** Null where this kernel decides by its plain rules: in the simulator. */

@@ -3,7 +3,7 @@
 
 import { parseGrant } from '../core/index.ts'
 import { grantRequest } from '../governance/index.ts'
-import type { Action, Gate, GateRequest } from '../governance/index.ts'
+import type { Action, Gate, GateRequest, Principal } from '../governance/index.ts'
 
 /** The acts that start a process on this node. A task's submission starts nothing: its executor decides. */
 const STARTS: ReadonlySet<Action> = new Set<Action>([
@@ -27,18 +27,27 @@ export function spawnGate(gate: Gate): Gate {
 }
 
 /** What a start asks for beside itself. */
-export function partsOf({ principal, action, resource, context }: GateRequest): GateRequest[] {
-  if (!STARTS.has(action)) return []
-  const { grants, containment } = context
+export function partsOf(request: GateRequest): GateRequest[] {
+  return STARTS.has(request.action) ? handedOver(request) : []
+}
+
+/** What somebody asks for that starts something, beside the start itself. */
+export function handedOver({ principal, action, resource, context }: GateRequest): GateRequest[] {
+  const { grants, containment, role } = context
   const texts: readonly unknown[] = Array.isArray(grants) ? grants : []
-  const parts = texts
+  const wanted = texts
     .filter((text) => typeof text === 'string')
     .map((text) => parseGrant(text))
     // A task's secrets are those of the node it came from, which decides when it hands them over.
     .filter(
       ({ kind }) => kind !== 'secret' || principal.kind !== 'member' || action !== 'task.accept'
     )
-    .map((grant) => grantRequest(principal, grant))
+  const principals: Principal[] = [principal]
+  if (typeof role === 'string') {
+    // A role that was named bounds what may be given to whoever is in it.
+    principals.push({ kind: 'agent', name: resource.slice(resource.indexOf(':') + 1), role })
+  }
+  const parts = principals.flatMap((each) => wanted.map((grant) => grantRequest(each, grant)))
   if (containment === 'os') return parts
   return [{ principal, action: 'process.uncontained', resource, context: {} }, ...parts]
 }

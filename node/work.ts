@@ -20,13 +20,14 @@ import type { Executor, Origin } from '../scheduler/index.ts'
 import { agentGate } from './agent-gate.ts'
 import { withApprovals } from './approved-start.ts'
 import { ioFrames } from './io-frames.ts'
+import type { Asking } from './asking/index.ts'
 import type { NodeLedger } from './ledger.ts'
 import type { Directory } from './peer-directory.ts'
 import type { Recorder } from './recorder.ts'
 import type { KernelOptions } from './rooms.ts'
 import { withSecrets } from './secret-grants.ts'
 import type { Secrets } from './secrets.ts'
-import { memberCapabilities, withAuthority } from './task-authority.ts'
+import { checkingOwn, memberCapabilities, withAuthority } from './task-authority.ts'
 
 export interface WorkDeps {
   readonly clock: Clock
@@ -51,6 +52,7 @@ export interface WorkParts {
   readonly ledger: NodeLedger
   readonly directory: Directory
   readonly recorder: Recorder
+  readonly asking: Asking
 }
 
 interface Work {
@@ -63,13 +65,13 @@ interface Work {
 /** Origin and executor know each other: on this node directly, on others by RPC. */
 export function createWork(deps: WorkDeps, parts: WorkParts): Work {
   const { clock, entropy, pids, signer, store } = deps
-  const { options, mesh, gate, approvals, ledger, directory } = parts
+  const { options, mesh, gate, approvals, ledger, directory, asking } = parts
   const self = signer.nodeId
   const log = deps.log.child({ room: 'scheduler' })
   const wire = { rpc: mesh.rpc, peers: directory }
   const shared = { ledger, gate, peers: directory, clock, log }
   const capabilities = memberCapabilities(deps, (node) => mesh.isMember(node))
-  const processes = withSecretsOf(deps, mesh, deps.taskProcesses)
+  const processes = withSecretsOf(deps, mesh, asking.host(deps.taskProcesses))
   const executor: Executor = createExecutor(
     {
       ...shared,
@@ -86,8 +88,8 @@ export function createWork(deps: WorkDeps, parts: WorkParts): Work {
       store: originStore({ store, log }),
       executors: routeExecutors({
         self,
-        local: () => executor,
-        remote: withAuthority(remoteExecutors(wire), capabilities),
+        local: () => checkingOwn(executor, asking),
+        remote: withAuthority(remoteExecutors(wire), (claims) => asking.authority.forTask(claims)),
         log
       }),
       ioFrames,
@@ -98,9 +100,9 @@ export function createWork(deps: WorkDeps, parts: WorkParts): Work {
   return { origin, executor, agents: nodeAgents(deps, parts), capabilities }
 }
 
-function nodeAgents(deps: WorkDeps, { mesh, gate, recorder }: WorkParts): Agents {
+function nodeAgents(deps: WorkDeps, { mesh, gate, recorder, asking }: WorkParts): Agents {
   return createAgents({
-    processes: withSecretsOf(deps, mesh, deps.agentProcesses),
+    processes: withSecretsOf(deps, mesh, asking.host(deps.agentProcesses)),
     pids: deps.pids,
     gate: agentGate(gate),
     clock: deps.clock,

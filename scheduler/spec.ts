@@ -2,14 +2,7 @@
 // every executor that is offered it.
 
 import { z } from 'zod'
-import {
-  DEFAULT_SANDBOX,
-  formatGrant,
-  millis,
-  nodeId,
-  parseSandbox,
-  sandboxCbor
-} from '../core/index.ts'
+import { DEFAULT_SANDBOX, millis, nodeId, parseSandbox, sandboxCbor } from '../core/index.ts'
 import type { Cbor, Millis, NodeId, Sandbox } from '../core/index.ts'
 import { InvalidSpecError } from './errors.ts'
 import type { GpuRequest } from './gpu.ts'
@@ -114,6 +107,7 @@ export interface RecordedCommand {
   /** In their canonical form. */
   readonly grants: readonly string[]
   readonly limits: { readonly [key: string]: Cbor }
+  readonly role?: string
 }
 
 export function recordedCommand(spec: TaskSpec): RecordedCommand {
@@ -134,14 +128,6 @@ export function recordedCommand(spec: TaskSpec): RecordedCommand {
       .toSorted()
       .slice(0, RECORDED_NAMES_MAX)
       .map((name) => name.slice(0, 128)),
-    ...recordedSandbox(spec.sandbox)
+    ...sandboxCbor(spec.sandbox)
   }
-}
-
-function recordedSandbox({
-  containment,
-  grants,
-  limits
-}: Sandbox): Pick<RecordedCommand, 'containment' | 'grants' | 'limits'> {
-  return { containment, grants: grants.map(formatGrant), limits: { ...limits } }
 }

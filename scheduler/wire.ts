@@ -153,7 +153,7 @@ export interface LocalDeps<Local, Remote> {
   readonly log: Logger
 }
 
-export function routeExecutors(deps: LocalDeps<Executor, ExecutorClient>): ExecutorClient {
+export function routeExecutors(deps: LocalDeps<ServedExecutor, ExecutorClient>): ExecutorClient {
   const { self, local, remote, log } = deps
   return {
     offer: (node, offer) =>

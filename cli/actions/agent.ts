@@ -103,6 +103,7 @@ function agentText(agent: Agent, now: number): string {
     ['started', `${ageText(agent.startedAt, now)} ago`],
     ['containment', agent.containment],
     ['grants', orNothing(agent.grants.join(', '))],
+    ['role', orNothing(agent.role)],
     ['task', orNothing(agent.task)]
   ])
 }

@@ -84,6 +84,7 @@ function taskText(task: Task): string {
     ['state', `${task.state}${task.reason === null ? '' : `: ${task.reason}`}`],
     ['command', commandText(task.command)],
     ['containment', task.containment],
+    ['role', orNothing(task.role)],
     ['grants', orNothing(task.grants.join(', '))],
     ['origin', task.origin],
     ['executor', orNothing(task.executor)],

@@ -2,7 +2,8 @@
 // narrow (Biscuit, https://doc.biscuitsec.org; after macaroons, NDSS 2014).
 //
 // Invariants
-//   C1. A token holds for one task and epoch, on one node, until one time.
+//   C1. A token that leaves its node holds for one task and epoch, on one node, until one time. What a kernel
+//       keeps for a process of its own is not bound to a task before it is handed on, and never leaves.
 //   C2. What is made from a token allows nothing that the token does not: each block adds a check.
 //   C3. A token says what its holder may at most do. Whether it is done, the node decides by its own policy.
 //   C4. A token is worth what its issuer is: nothing, with all that was made from it, once that is no member.
@@ -20,6 +21,7 @@ import type { Entropy, Epoch, Grant, NodeId, Signer, TaskId, UnixMillis } from '
 import { biscuitEngine } from './biscuit.ts'
 import type { BiscuitEngine } from './biscuit.ts'
 import { authorizerOf, blockOf } from './datalog.ts'
+import type { Bounds } from './datalog.ts'
 import { CapabilityError } from './errors.ts'
 import {
   BLOCKS_MAX,
@@ -52,18 +54,22 @@ export interface Claims {
   readonly until: UnixMillis | null
 }
 
-/** What of a token is handed on. */
+/** What of a token is handed on, and what for. */
 export interface Narrower {
   readonly grants: readonly Grant[]
   readonly until?: UnixMillis
+  readonly task?: TaskId
+  readonly epoch?: Epoch
+  readonly node?: NodeId
 }
 
 /** What a token is shown for. */
 export interface ShownFor {
   /** Who handed it over: a token of another is worth nothing in their hands. */
   readonly issuer: NodeId
-  readonly task: TaskId
-  readonly epoch: Epoch
+  /** Null where it is no task: a token that was bound to one does not hold then. */
+  readonly task: TaskId | null
+  readonly epoch: Epoch | null
   readonly node: NodeId
   readonly grants: readonly Grant[]
 }
@@ -75,6 +81,8 @@ export type Verdict =
 /** Issues, narrows and checks tokens. Opaque bytes to everybody else. */
 export interface Capabilities {
   issue(claims: Claims): Promise<Uint8Array>
+  /** For a process of this node. It never leaves: what leaves is narrowed to a task, an epoch and a node (C1). */
+  stock(grants: readonly Grant[]): Promise<Uint8Array>
   /** @throws WeaverError `GOVERNANCE_CAPABILITY_INVALID` for what is no token, or one too often narrowed */
   narrow(token: Uint8Array, narrower: Narrower): Promise<Uint8Array>
   /** Total: whatever the bytes are. */
@@ -106,15 +114,18 @@ export function createCapabilities(deps: CapabilitiesDeps): Capabilities {
       issuing = newKey(deps, engine)
     return issuing
   }
+  const minted = async (bounds: Bounds & Pick<Claims, 'grants'>): Promise<Uint8Array> => {
+    const engine = await biscuitEngine()
+    if (bounds.grants.length > GRANTS_MAX)
+      throw new CapabilityError(`more than ${GRANTS_MAX} grants`)
+    const { secret, ...key } = issuingKey(engine)
+    const until = Math.min(bounds.until ?? Infinity, wall() + TOKEN_LIFE_MAX_MS)
+    const token = engine.mint(secret, blockOf({ ...bounds, until }))
+    return formatEnvelope({ issuer: signer.nodeId, ...key, token })
+  }
   return {
-    issue: async ({ task, epoch, node, grants, until }) => {
-      const engine = await biscuitEngine()
-      if (grants.length > GRANTS_MAX) throw new CapabilityError(`more than ${GRANTS_MAX} grants`)
-      const { secret, ...key } = issuingKey(engine)
-      const last = Math.min(until ?? Infinity, wall() + TOKEN_LIFE_MAX_MS)
-      const block = blockOf({ task, epoch, node, grants, until: last })
-      return formatEnvelope({ issuer: signer.nodeId, ...key, token: engine.mint(secret, block) })
-    },
+    issue: ({ until, ...claims }) => minted(until === null ? claims : { ...claims, until }),
+    stock: (grants) => minted({ grants }),
     narrow: async (bytes, narrower) => {
       const engine = await biscuitEngine()
       const envelope = opened(bytes)

@@ -52,8 +52,8 @@ export function blockOf(bounds: Bounds): Datalog {
 
 /** The act that is about to happen: what it is, where and when, and everything it wants. */
 export interface Request {
-  readonly task: string
-  readonly epoch: number
+  readonly task: string | null
+  readonly epoch: number | null
   readonly node: string
   readonly time: number
   readonly grants: readonly Grant[]
@@ -61,8 +61,8 @@ export interface Request {
 
 export function authorizerOf(request: Request): Datalog {
   const program = new Program()
-  program.add(`task(${program.text(request.task)})`)
-  program.add(`epoch(${request.epoch})`)
+  if (request.task !== null) program.add(`task(${program.text(request.task)})`)
+  if (request.epoch !== null) program.add(`epoch(${request.epoch})`)
   program.add(`node(${program.text(request.node)})`)
   program.add(`time(${request.time})`)
   program.add('request("base", "", 0)')

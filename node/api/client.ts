@@ -180,6 +180,11 @@ export class ControlClient {
     return this.#post(`/agents/${encodeURIComponent(process)}/restart`, null, LONG_IDLE_MS)
   }
 
+  /** Of the process whose socket this is. */
+  self(): Promise<api.SelfView> {
+    return this.#get('/self')
+  }
+
   runtimes(): Promise<readonly api.Runtime[]> {
     return this.#get('/runtimes')
   }

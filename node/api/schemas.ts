@@ -235,7 +235,8 @@ const noLimits = { memoryBytes: null, cpus: null, pids: null }
 const sandbox: z.ZodType<api.SandboxSpec> = z.strictObject({
   containment: z.enum(['os', 'none']).default('os'),
   grants: z.array(z.string().max(8300)).max(128).default([]),
-  limits: z.strictObject({ memoryBytes: limit, cpus: limit, pids: limit }).default(noLimits)
+  limits: z.strictObject({ memoryBytes: limit, cpus: limit, pids: limit }).default(noLimits),
+  role: z.string().max(32).optional()
 })
 const contained: api.SandboxSpec = { containment: 'os', grants: [], limits: noLimits }
 
@@ -276,6 +277,7 @@ export const task: z.ZodType<api.Task> = z
     command: z.array(z.string()),
     containment: z.string(),
     grants: z.array(z.string()),
+    role: z.string().nullable(),
     reason: z.string().nullable()
   })
   .meta({ id: 'Task' })
@@ -296,8 +298,29 @@ export const agentSpec: z.ZodType<api.AgentSpec> = z
   })
   .meta({ id: 'AgentSpec' })
 export const agent: z.ZodType<api.Agent> = z
-  .object({ ...processFields, restart, command: z.array(z.string()), grants: z.array(z.string()) })
+  .object({
+    ...processFields,
+    restart,
+    command: z.array(z.string()),
+    grants: z.array(z.string()),
+    role: z.string().nullable()
+  })
   .meta({ id: 'Agent' })
+const limitGiven = z.number().positive().nullable()
+export const selfView: z.ZodType<api.SelfView> = z
+  .object({
+    pid: z.int().min(1),
+    gpid: z.string(),
+    node: z.string(),
+    agent: z.string().nullable(),
+    role: z.string(),
+    containment: z.string(),
+    grants: z.array(z.string()),
+    limits: z.object({ memoryBytes: limitGiven, cpus: limitGiven, pids: limitGiven }),
+    parent: z.int().nullable(),
+    task: z.string().nullable()
+  })
+  .meta({ id: 'Self' })
 export const runtime: z.ZodType<api.Runtime> = z
   .object({
     name: z.string(),

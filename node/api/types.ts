@@ -262,6 +262,8 @@ export interface SandboxSpec {
     readonly cpus: number | null
     readonly pids: number | null
   }
+  /** What policies know it by when it asks its kernel for something. */
+  readonly role?: string | undefined
 }
 
 export interface TaskSubmission {
@@ -305,6 +307,8 @@ export interface Task {
   readonly command: readonly string[]
   readonly containment: string
   readonly grants: readonly string[]
+  /** Null: it was given none. */
+  readonly role: string | null
   /** One sentence: what it waits for, or why it failed; null when there is nothing to say. */
   readonly reason: string | null
 }
@@ -333,6 +337,28 @@ export interface Agent extends ProcessRow {
   readonly restart: Restart
   readonly command: readonly string[]
   readonly grants: readonly string[]
+  /** Null: it was given none. */
+  readonly role: string | null
+}
+
+/** What a process is to its kernel. */
+export interface SelfView {
+  readonly pid: number
+  readonly gpid: string
+  readonly node: string
+  /** Its name, where it is an agent. */
+  readonly agent: string | null
+  readonly role: string
+  readonly containment: string
+  readonly grants: readonly string[]
+  readonly limits: {
+    readonly memoryBytes: number | null
+    readonly cpus: number | null
+    readonly pids: number | null
+  }
+  /** The process that asked for it, or null. */
+  readonly parent: number | null
+  readonly task: string | null
 }
 
 export interface Runtime {

@@ -37,6 +37,7 @@ import {
   grantedView,
   guardedView,
   insideOf,
+  KERNEL_SOCKET,
   PATH_INSIDE,
   PROC_MASKED_FILES,
   PROC_MASKED_FOLDERS,
@@ -45,6 +46,7 @@ import {
   TASK_FOLDER
 } from './view.ts'
 import type { Seen } from './view.ts'
+import { SOCKET_VARIABLE } from '../processes/environment.ts'
 import { BadDirectoryError } from '../processes/errors.ts'
 
 // Node names no O_PATH: the descriptor says where a folder is and reads nothing. The same on both machines.
@@ -119,8 +121,8 @@ export class Bubblewrap implements Containment {
 
   async #plan(wish: LaunchWish, descriptors: Descriptors): Promise<LaunchPlan> {
     const { program, closedPaths } = this.#options
-    const { grants, limits, directory, isOwnDirectory } = wish
-    checkGrants(grants, this.#deps.egress !== null)
+    const { grants, limits, directory, isOwnDirectory, kernelSocket } = wish
+    checkGrants(grants, { hasEgress: this.#deps.egress !== null, hasSocket: kernelSocket !== null })
     const granted = grantedView(grants, closedPaths)
     const own = { path: directory, inside: TASK_FOLDER, isWritable: true }
     const seen = [...this.#system.seen, ...granted, ...(isOwnDirectory ? [own] : [])]
@@ -147,6 +149,7 @@ export class Bubblewrap implements Containment {
       ),
       ...(isOwnDirectory ? this.#bind(own, descriptors) : []),
       ...(door === undefined ? [] : ['--bind', door, EGRESS_SOCKET]),
+      ...(kernelSocket === null ? [] : ['--bind', kernelSocket, KERNEL_SOCKET]),
       '--remount-ro',
       '/',
       ...Object.entries(environment).flatMap(([name, value]) => ['--setenv', name, value]),
@@ -171,7 +174,13 @@ export class Bubblewrap implements Containment {
     }
   }
 
-  #environment({ environment, given, grants, mark }: LaunchWish): Record<string, string> {
+  #environment({
+    environment,
+    given,
+    grants,
+    mark,
+    kernelSocket
+  }: LaunchWish): Record<string, string> {
     const passed: Record<string, string> = {}
     for (const grant of grants) {
       const value = grant.kind === 'env' ? this.#options.environment[grant.name] : undefined
@@ -179,7 +188,9 @@ export class Bubblewrap implements Containment {
     }
     const net = grants.filter(({ kind }) => kind === 'net')
     const proxy = net.length === 0 ? {} : this.#deps.egress?.variables(net)
-    return { ...environment, ...INSIDE, ...proxy, ...given, ...passed, [mark[0]]: mark[1] }
+    const socket = kernelSocket === null ? {} : { [SOCKET_VARIABLE]: KERNEL_SOCKET }
+    const own = { ...socket, [mark[0]]: mark[1] }
+    return { ...environment, ...INSIDE, ...proxy, ...given, ...passed, ...own }
   }
 
   #bind({ path, inside, isWritable }: Seen, descriptors: Descriptors): readonly string[] {
@@ -236,7 +247,10 @@ export const WALLS: readonly string[] = [
 ]
 
 /** Whether what is asked for can be given at all. */
-function checkGrants(grants: readonly Grant[], hasEgress: boolean): void {
+function checkGrants(
+  grants: readonly Grant[],
+  { hasEgress, hasSocket }: { readonly hasEgress: boolean; readonly hasSocket: boolean }
+): void {
   for (const grant of grants) {
     // Variables and secrets are in its environment already.
     if (['fs.read', 'fs.write', 'env', 'secret'].includes(grant.kind)) continue
@@ -247,10 +261,8 @@ function checkGrants(grants: readonly Grant[], hasEgress: boolean): void {
         'this kernel has no way out for contained processes'
       )
     }
-    throw new GrantRefusedError(
-      formatGrant(grant),
-      'a contained process cannot ask this kernel for anything yet'
-    )
+    if (hasSocket) continue
+    throw new GrantRefusedError(formatGrant(grant), 'this kernel gives processes no way to ask')
   }
 }
 

@@ -1,4 +1,5 @@
 export { entering } from './entering.ts'
+export { GrantRefusedError } from './errors.ts'
 export { missing, openContainment } from './open.ts'
 export type { OpenContainment } from './open.ts'
 export { TRAP_NOTE_CHARACTERS_MAX, TRAPS_TOLD_MAX } from './limits.ts'

@@ -33,6 +33,8 @@ export interface LaunchWish {
   readonly guards: readonly Guard[]
   readonly limits: Limits
   readonly gpus: readonly DevicePlace[]
+  /** On which it may ask its kernel, seen inside as /run/weaver/kernel.sock; null: it may not. */
+  readonly kernelSocket: string | null
   /** Finds the secrets that it is given, in what it sends; null: it is given none. */
   readonly watch: (() => Watcher) | null
 }

@@ -20,6 +20,7 @@ export interface Seen {
 
 /** Where a process's own folder is inside. */
 export const TASK_FOLDER = '/task'
+export const KERNEL_SOCKET = '/run/weaver/kernel.sock'
 export const EGRESS_SOCKET = '/run/weaver/egress.sock'
 export const PATH_INSIDE = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 

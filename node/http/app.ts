@@ -6,7 +6,9 @@ import { z } from 'zod'
 import { millis, unreachable, WeaverError } from '../../core/index.ts'
 import type { Clock, Logger } from '../../core/index.ts'
 import { apiError, health } from '../api/schemas.ts'
+import type { ProcessService } from '../asking/index.ts'
 import type { KernelService } from '../service.ts'
+import { VERSION } from '../version.ts'
 import { errorAnswer } from './answers.ts'
 import { bodyTooLarge, clientLeft, deadlinePassed, invalidRequest, noSuchRoute } from './errors.ts'
 import { eventStream } from './event-stream.ts'
@@ -16,6 +18,7 @@ import { metricsText } from './metrics-text.ts'
 import type { RawInput, Route } from './route.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { blobRoutes } from './routes/blobs.ts'
+import { processRoutes } from './routes/process.ts'
 import { chainEntryRoutes, chainRoutes } from './routes/chain.ts'
 import { kernelRoutes } from './routes/kernel.ts'
 import { membershipRoutes } from './routes/membership.ts'
@@ -34,20 +37,37 @@ export interface AppDeps {
   readonly version: string
 }
 
+type ServeDeps = Pick<AppDeps, 'clock' | 'log' | 'slots'> & {
+  /** Of one request. */
+  readonly bodyBytesMax?: number
+}
+
 /** Answers requests that have been admitted. */
 export type App = (request: Request) => Response | Promise<Response>
 
 export function createApp(deps: AppDeps): App {
-  const { service, log } = deps
+  return served(deps, routesOf(deps.service), (app) => serveFixed(app, deps))
+}
+
+/** What one process may ask, and nothing else. */
+export function createProcessApp(deps: ServeDeps, service: ProcessService): App {
+  return served(deps, processRoutes(service), (app) => addDocument(app, VERSION))
+}
+
+function served(
+  deps: ServeDeps,
+  routes: readonly Route[],
+  addFixed: (app: OpenAPIHono) => void
+): App {
+  const { log } = deps
   const app = new OpenAPIHono()
-  const routes = routesOf(service)
   for (const route of routes) {
     publish(app, route)
     app.on(route.method.toUpperCase(), honoPath(route.path), (context) =>
       serveRoute(context, route, deps)
     )
   }
-  serveFixed(app, deps)
+  addFixed(app)
   app.notFound((context) => failed(noSuchRoute(context.req.method, context.req.path)))
   app.onError((error, context) => {
     if (!(error instanceof WeaverError) || error.code === 'INVARIANT_BROKEN') {
@@ -61,7 +81,7 @@ export function createApp(deps: AppDeps): App {
   return (request) => app.fetch(request)
 }
 
-function serveRoute(context: Context, route: Route, deps: AppDeps): Promise<Response> {
+function serveRoute(context: Context, route: Route, deps: ServeDeps): Promise<Response> {
   switch (route.kind) {
     case 'answer':
       return answer(context, route, deps)
@@ -103,6 +123,10 @@ function serveFixed(app: OpenAPIHono, { service, version }: AppDeps): void {
       'content-type': 'text/plain; version=0.0.4; charset=utf-8'
     })
   )
+  addDocument(app, version)
+}
+
+function addDocument(app: OpenAPIHono, version: string): void {
   app.doc31('/api/v1/openapi.json', {
     openapi: '3.1.0',
     info: {
@@ -157,8 +181,8 @@ type StreamRoute = Extract<Route, { readonly kind: 'stream' }>
 type UploadRoute = Extract<Route, { readonly kind: 'upload' }>
 type DownloadRoute = Extract<Route, { readonly kind: 'download' }>
 
-async function answer(context: Context, route: AnswerRoute, deps: AppDeps): Promise<Response> {
-  const input = await inputOf(context, deps.clock)
+async function answer(context: Context, route: AnswerRoute, deps: ServeDeps): Promise<Response> {
+  const input = await inputOf(context, deps)
   const left = context.req.raw.signal
   const result = await within(route.deadlineMs, { clock: deps.clock, left }, (signal) =>
     route.call(input, signal)
@@ -171,9 +195,10 @@ async function answer(context: Context, route: AnswerRoute, deps: AppDeps): Prom
 async function openStream(
   context: Context,
   route: StreamRoute,
-  { clock, log, slots }: AppDeps
+  deps: ServeDeps
 ): Promise<Response> {
-  const input = await inputOf(context, clock)
+  const { clock, log, slots } = deps
+  const input = await inputOf(context, deps)
   const { abort, free } = slots.take()
   const { signal } = abort
   const left = context.req.raw.signal
@@ -199,7 +224,7 @@ async function openStream(
   }
 }
 
-async function upload(context: Context, route: UploadRoute, deps: AppDeps): Promise<Response> {
+async function upload(context: Context, route: UploadRoute, deps: ServeDeps): Promise<Response> {
   const input = { params: context.req.param(), query: context.req.query(), body: null }
   const result = await uploaded(context.req.raw, deps, (chunks, signal) =>
     route.take(input, chunks, signal)
@@ -207,22 +232,31 @@ async function upload(context: Context, route: UploadRoute, deps: AppDeps): Prom
   return Response.json(result)
 }
 
-async function download(context: Context, route: DownloadRoute, deps: AppDeps): Promise<Response> {
+async function download(
+  context: Context,
+  route: DownloadRoute,
+  deps: ServeDeps
+): Promise<Response> {
   const input = { params: context.req.param(), query: context.req.query(), body: null }
   return downloaded(await route.read(input), deps, context.req.raw.signal)
 }
 
-async function inputOf(context: Context, clock: Clock): Promise<RawInput> {
+async function inputOf(context: Context, deps: ServeDeps): Promise<RawInput> {
   return {
     params: context.req.param(),
     query: context.req.query(),
-    body: context.req.method === 'POST' ? await bodyOf(context, clock) : null
+    body: context.req.method === 'POST' ? await bodyOf(context, deps) : null
   }
 }
 
-async function bodyOf(context: Context, clock: Clock): Promise<unknown> {
+async function bodyOf(
+  context: Context,
+  { clock, bodyBytesMax = BODY_BYTES_MAX }: ServeDeps
+): Promise<unknown> {
   const left = context.req.raw.signal
-  const text = await within(REQUEST_TIMEOUT_MS, { clock, left }, () => limitedText(context.req.raw))
+  const text = await within(REQUEST_TIMEOUT_MS, { clock, left }, () =>
+    limitedText(context.req.raw, bodyBytesMax)
+  )
   if (text === '') return null
   try {
     const value: unknown = JSON.parse(text)
@@ -233,17 +267,15 @@ async function bodyOf(context: Context, clock: Clock): Promise<unknown> {
 }
 
 /** Counted as it comes: what a length header claims proves nothing, and one may be missing. */
-async function limitedText(request: Request): Promise<string> {
-  if (Number(request.headers.get('content-length') ?? 0) > BODY_BYTES_MAX) {
-    throw bodyTooLarge(BODY_BYTES_MAX)
-  }
+async function limitedText(request: Request, bytesMax: number): Promise<string> {
+  if (Number(request.headers.get('content-length') ?? 0) > bytesMax) throw bodyTooLarge(bytesMax)
   if (request.body === null) return ''
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of request.body) {
     chunks.push(chunk)
     size += chunk.length
-    if (size > BODY_BYTES_MAX) throw bodyTooLarge(BODY_BYTES_MAX)
+    if (size > bytesMax) throw bodyTooLarge(bytesMax)
   }
   return Buffer.concat(chunks).toString('utf8')
 }

@@ -18,7 +18,7 @@ import { SUBMISSION_BYTES_MAX, SUBMISSION_TIMEOUT_MS } from './limits.ts'
 import { parsed } from './route.ts'
 
 export interface RunDeps {
-  readonly service: KernelService
+  readonly service: Pick<KernelService, 'runTask'>
   readonly clock: Clock
   readonly log: Logger
 }
@@ -47,7 +47,7 @@ export async function serveRun(caller: FrameChannel, deps: RunDeps): Promise<voi
 interface Run {
   readonly input: FrameQueue
   readonly submission: TaskSubmission
-  readonly service: KernelService
+  readonly service: Pick<KernelService, 'runTask'>
 }
 
 async function run(caller: FrameChannel, { input, submission, service }: Run): Promise<void> {

@@ -23,3 +23,19 @@ export const SOCKET_PATH_BYTES_MAX: number = process.platform === 'darwin' ? 103
 export const STOP_GRACE_MS: number = 2_000
 /** What `Retry-After` says, in seconds. */
 export const RETRY_AFTER_S: number = 1
+/** Of one process on its own socket: connections at one time. Its programs ask little and briefly. */
+export const PROCESS_CONNECTIONS_MAX = 16
+/** Requests of one process under way at one time, streams and attached tasks among them. */
+export const PROCESS_REQUESTS_MAX = 12
+/** Bytes of a request's body: a command of 128 KiB, escaped, fits. With the above, 6 MB for each process. */
+export const PROCESS_BODY_BYTES_MAX: number = 512 * 1024
+/** Requests at once, and how many more each second: a hundred small tools in a row never wait. */
+export const PROCESS_REQUEST_RATE: { readonly burst: number; readonly perSecond: number } = {
+  burst: 200,
+  perSecond: 50
+}
+/** Denials likewise. Each is an entry of 1 KB in the chain: 200 KB at once, and 8 MB a day from then on. */
+export const PROCESS_DENIAL_RATE: { readonly burst: number; readonly perSecond: number } = {
+  burst: 200,
+  perSecond: 0.1
+}

@@ -1,7 +1,7 @@
 // The control API's listeners: the home's Unix socket always, TCP only where the user asked for it.
 
-import { createServer, STATUS_CODES } from 'node:http'
-import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
+import type { IncomingMessage, RequestListener, Server } from 'node:http'
 import { chmod, mkdir, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Duplex } from 'node:stream'
@@ -12,11 +12,10 @@ import { socketChannel } from '../api/socket-channel.ts'
 import type { KernelService } from '../service.ts'
 import { hostsOf, refusalOf } from './admission.ts'
 import type { TcpAdmission } from './admission.ts'
-import { errorAnswer } from './answers.ts'
 import { createApp } from './app.ts'
 import type { App } from './app.ts'
 import { serveRun } from './attached-run.ts'
-import { cannotListen, noSuchRoute, socketPathTooLong } from './errors.ts'
+import { cannotListen, socketPathTooLong } from './errors.ts'
 import {
   CONNECTIONS_MAX,
   HEAD_BYTES_MAX,
@@ -25,7 +24,7 @@ import {
   SOCKET_PATH_BYTES_MAX,
   STOP_GRACE_MS
 } from './limits.ts'
-import type { ApiRefusal } from './errors.ts'
+import { closedServer, notRun, refusalText, refuse } from './raw-answers.ts'
 import { StreamSlots } from './stream-slots.ts'
 import { loadToken } from './token-file.ts'
 
@@ -48,8 +47,6 @@ export interface HttpServerOptions {
     readonly tokenFile: string
   } | null
 }
-
-const RUN_PATH = '/api/v1/run'
 
 export class HttpServer {
   readonly #deps: HttpServerDeps
@@ -207,37 +204,4 @@ export class HttpServer {
     for (const server of this.#servers) server.closeAllConnections()
     for (const socket of this.#upgraded) socket.destroy()
   }
-}
-
-function notRun(request: IncomingMessage): ApiRefusal | null {
-  if (request.method === 'POST' && request.url === RUN_PATH) return null
-  return noSuchRoute(request.method ?? 'GET', request.url ?? '/')
-}
-
-function refuse(request: IncomingMessage, response: ServerResponse, refusal: ApiRefusal): void {
-  const { status, headers, body } = errorAnswer(refusal)
-  // Its body is not read: the connection cannot serve another request.
-  response.writeHead(status, { ...headers, connection: 'close' }).end(JSON.stringify(body))
-  request.resume()
-}
-
-function refusalText(error: unknown): string {
-  const { status, headers, body } = errorAnswer(error)
-  const text = JSON.stringify(body)
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
-  return [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
-    ...lines,
-    `content-length: ${Buffer.byteLength(text)}`,
-    'connection: close',
-    '',
-    text
-  ].join('\r\n')
-}
-
-function closedServer(server: Server): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  // An error here says that it never listened: as closed as it can be.
-  server.close(() => resolve())
-  return promise
 }

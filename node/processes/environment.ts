@@ -17,6 +17,8 @@ export interface Leash {
 }
 
 export const LEASH_VARIABLE = 'WEAVER_LEASH'
+/** Names the socket on which a process may ask its kernel. */
+export const SOCKET_VARIABLE = 'WEAVER_SOCKET'
 const LEASH_PATTERN = /^([0-9a-f]{1,64}):([0-9a-f]{1,64}):([1-9]\d{0,14})$/
 const INHERITED = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'TERM', 'USER', 'LOGNAME', 'SHELL']
 export const PATH_FALLBACK = '/usr/local/bin:/usr/bin:/bin'

@@ -25,7 +25,8 @@ import {
   childEnvironment,
   containedEnvironment,
   formatLeash,
-  LEASH_VARIABLE
+  LEASH_VARIABLE,
+  SOCKET_VARIABLE
 } from './environment.ts'
 import type { Leash } from './environment.ts'
 import { ProcessStartError, STOPPED } from './errors.ts'
@@ -200,12 +201,16 @@ export class RealProcessHost implements ProcessHost {
       guards,
       limits: rest.sandbox.limits,
       gpus: rest.gpus ?? [],
-      watch: rest.outputFilter ?? null
+      watch: rest.outputFilter ?? null,
+      kernelSocket: rest.kernelSocket ?? null
     })
   }
 
   /** Not confined, and limited and ended by its control group all the same, where there are any. */
-  #uncontained({ pid, command, cwd, env, sandbox }: SpawnRequest, leash: Leash): LaunchPlan {
+  #uncontained(request: SpawnRequest, leash: Leash): LaunchPlan {
+    const { pid, command, cwd, sandbox, kernelSocket } = request
+    const socket = kernelSocket === undefined ? {} : { [SOCKET_VARIABLE]: kernelSocket }
+    const env = { ...request.env, ...socket }
     const { limits } = sandbox
     const directory = cwd ?? this.#options.directory
     const environment = childEnvironment(this.#options.environment, env, leash)

@@ -132,8 +132,8 @@ function viewOf(rooms: Rooms, node: NodeId, pid: number): Agent {
 
 function agentView({ table }: Rooms, node: NodeId, row: ProcessRow): Agent {
   const agent = table.stored(node, row.pid)?.agent ?? null
-  const { command = [], grants = [] } = agent ?? {}
-  return { ...row, restart: restartRule(agent?.restart), command, grants }
+  const { command = [], grants = [], role = null } = agent ?? {}
+  return { ...row, restart: restartRule(agent?.restart), command, grants, role }
 }
 
 function restartRule(text: string | undefined): Restart {

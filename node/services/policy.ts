@@ -123,7 +123,7 @@ async function check(
       // What else an act must say, where a check has nothing to say: the narrowest of each.
       epoch: 1,
       signal: 'SIGTERM',
-      role: 'member',
+      ...(action === 'mesh.role' ? { role: 'member' } : {}),
       signatures: 1,
       digest: '',
       change: 'set',

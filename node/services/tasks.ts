@@ -1,7 +1,7 @@
 import { formatGrant, millis, taskId, WeaverError } from '../../core/index.ts'
 import type { NodeId, TaskId } from '../../core/index.ts'
 import { parseGpuRequest, parseTaskSpec } from '../../scheduler/index.ts'
-import type { TaskSpec, TaskView } from '../../scheduler/index.ts'
+import type { Origin, TaskSpec, TaskView } from '../../scheduler/index.ts'
 import type { OutputChunk, Task, TaskSubmission } from '../api/index.ts'
 import { processOutput } from '../process-output.ts'
 import { resolveNode } from '../resolve.ts'
@@ -14,7 +14,12 @@ type TaskOperations = Pick<
   'submitTask' | 'runTask' | 'tasks' | 'task' | 'taskEvents' | 'taskOutput' | 'cancelTask'
 >
 
-export function taskOperations(rooms: Rooms): TaskOperations {
+/** The tasks that somebody may see and ask for: all of this node, or those of one process. */
+export type TaskOrigin = Pick<Origin, 'submit' | 'list' | 'show' | 'cancel' | 'events'>
+
+type TaskRooms = Omit<Rooms, 'origin'> & { readonly origin: TaskOrigin }
+
+export function taskOperations(rooms: TaskRooms): TaskOperations {
   const { origin } = rooms
   const view = (task: TaskView): Task => taskView(rooms, task)
   return {
@@ -37,7 +42,7 @@ export function taskOperations(rooms: Rooms): TaskOperations {
   }
 }
 
-function specOf(rooms: Rooms, submission: TaskSubmission, isAttached: boolean): TaskSpec {
+function specOf(rooms: TaskRooms, submission: TaskSubmission, isAttached: boolean): TaskSpec {
   const { command, env, cwd, gpu, labels, node, timeoutMs, sandbox } = submission
   const spec = parseTaskSpec({
     command,
@@ -58,7 +63,7 @@ function specOf(rooms: Rooms, submission: TaskSubmission, isAttached: boolean): 
  * A task that no member could run as it was asked for is refused at once: to wait would not help it.
  * @throws WeaverError `CONTAINMENT_MISSING`
  */
-function checkContainable({ directory, missingContainment }: Rooms, spec: TaskSpec): void {
+function checkContainable({ directory, missingContainment }: TaskRooms, spec: TaskSpec): void {
   if (spec.sandbox.containment === 'none') return
   const known = directory.candidates().filter(({ isReachable, nodeId }) => {
     return isReachable && (spec.node === null || spec.node === nodeId)
@@ -67,7 +72,7 @@ function checkContainable({ directory, missingContainment }: Rooms, spec: TaskSp
 }
 
 /** A whole task id, or a unique prefix of one of this node's tasks. */
-function resolveTask({ origin }: Rooms, text: string): TaskId {
+function resolveTask({ origin }: TaskRooms, text: string): TaskId {
   const matching = origin.list().filter((task) => text !== '' && task.taskId.startsWith(text))
   const [match, other] = matching
   if (match === undefined) {
@@ -92,6 +97,7 @@ export function taskView({ mesh }: Pick<Rooms, 'mesh'>, task: TaskView): Task {
     ...rest,
     containment: sandbox.containment,
     grants: sandbox.grants.map(formatGrant),
+    role: sandbox.role ?? null,
     origin: name(task.origin),
     executor: task.executor === null ? null : name(task.executor)
   }
@@ -107,7 +113,7 @@ const ENDED: ReadonlySet<string> = new Set([
 
 /** The state now and each change of it; a reader that is slow sees the newest only. */
 async function* taskEvents(
-  rooms: Rooms,
+  rooms: TaskRooms,
   id: TaskId,
   signal: AbortSignal
 ): AsyncGenerator<Streamed<Task>, void, void> {
@@ -132,7 +138,7 @@ async function* taskEvents(
 }
 
 async function taskOutput(
-  rooms: Rooms,
+  rooms: TaskRooms,
   id: TaskId,
   options: FollowOptions
 ): Promise<AsyncIterable<Streamed<OutputChunk>>> {

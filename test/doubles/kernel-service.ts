@@ -103,6 +103,7 @@ export const TASK: Task = {
   command: ['true'],
   containment: 'os',
   grants: [],
+  role: null,
   reason: null
 }
 
@@ -154,7 +155,7 @@ export const ENTRY: ChainEntry = {
 }
 
 const DATE = ['sh', '-c', 'date']
-export const AGENT: Agent = { ...ROW, restart: 'permanent', command: DATE, grants: [] }
+export const AGENT: Agent = { ...ROW, restart: 'permanent', command: DATE, grants: [], role: null }
 const TOOL: Tool = {
   name: 'hash',
   version: '1.0.0',

@@ -7,7 +7,36 @@ import { byProcess } from './inputs.ts'
 
 const tag = 'agents'
 
+type AgentService = Pick<KernelService, 'agents' | 'spawnAgent' | 'agent' | 'stopAgent'>
+
 export function agentRoutes(service: KernelService): readonly Route[] {
+  return [
+    ...ownAgentRoutes(service),
+    answerRoute({
+      ...NO_INPUT,
+      method: 'post',
+      path: '/api/v1/agents/{process}/restart',
+      tag,
+      summary: 'Stop an agent and start it again',
+      params: byProcess,
+      gives: agent,
+      isLong: true,
+      call: ({ params }, signal) => service.restartAgent(params.process, signal)
+    }),
+    answerRoute({
+      ...NO_INPUT,
+      method: 'get',
+      path: '/api/v1/runtimes',
+      tag,
+      summary: 'What kinds of agents this node can start',
+      gives: z.array(runtime),
+      call: () => [...service.runtimes()]
+    })
+  ]
+}
+
+/** What also a process may do, with the agents that it has spawned. */
+export function ownAgentRoutes(service: AgentService): readonly Route[] {
   return [
     answerRoute({
       ...NO_INPUT,
@@ -49,26 +78,6 @@ export function agentRoutes(service: KernelService): readonly Route[] {
       gives: agent,
       isLong: true,
       call: ({ params }, signal) => service.stopAgent(params.process, signal)
-    }),
-    answerRoute({
-      ...NO_INPUT,
-      method: 'post',
-      path: '/api/v1/agents/{process}/restart',
-      tag,
-      summary: 'Stop an agent and start it again',
-      params: byProcess,
-      gives: agent,
-      isLong: true,
-      call: ({ params }, signal) => service.restartAgent(params.process, signal)
-    }),
-    answerRoute({
-      ...NO_INPUT,
-      method: 'get',
-      path: '/api/v1/runtimes',
-      tag,
-      summary: 'What kinds of agents this node can start',
-      gives: z.array(runtime),
-      call: () => [...service.runtimes()]
     })
   ]
 }

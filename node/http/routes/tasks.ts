@@ -7,7 +7,12 @@ import { byId, followQuery } from './inputs.ts'
 
 const tag = 'tasks'
 
-export function taskRoutes(service: KernelService): readonly Route[] {
+type TaskService = Pick<
+  KernelService,
+  'submitTask' | 'tasks' | 'task' | 'taskEvents' | 'taskOutput' | 'cancelTask'
+>
+
+export function taskRoutes(service: TaskService): readonly Route[] {
   return [
     answerRoute({
       ...NO_INPUT,

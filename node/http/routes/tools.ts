@@ -7,7 +7,9 @@ import { byName } from './inputs.ts'
 
 const tag = 'tools'
 
-export function toolRoutes(service: KernelService): readonly Route[] {
+export function toolRoutes(
+  service: Pick<KernelService, 'tools' | 'tool' | 'callTool'>
+): readonly Route[] {
   return [
     answerRoute({
       ...NO_INPUT,

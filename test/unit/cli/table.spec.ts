@@ -63,6 +63,7 @@ describe('the table of commands', () => {
         ].map((word) => `chain ${word}`),
         'verify',
         'doctor',
+        'self',
         'version',
         'completion'
       ]

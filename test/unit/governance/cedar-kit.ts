@@ -36,7 +36,7 @@ export async function kit(
 ): Promise<Kit> {
   const facts: Kit['facts'] = {
     roleOf: () => null,
-    agentOf: () => null,
+    processOf: () => null,
     agentRole: () => null,
     home: '/home/me/.weaver',
     analyse: readAs({})

@@ -72,7 +72,7 @@ const CONTEXT = {
   envNames: [],
   epoch: 1,
   signal: 'SIGTERM',
-  role: 'admin',
+  role: 'untrusted',
   signatures: 2,
   digest: '00',
   change: 'set',
@@ -435,7 +435,7 @@ describe('governance/cedar slices', () => {
     const engine = await loadCedar()
     const groups = engine.useSchema(shippedSchema())
     const facts = (await kit()).facts
-    facts.agentOf = (number) => ({ name: `a${number % 3}`, role: ROLES[number % 6] ?? 'reader' })
+    facts.processOf = (number) => ({ agent: `a${number % 3}`, role: ROLES[number % 6] ?? 'reader' })
     facts.roleOf = (node) =>
       node === testNode(2) ? 'admin' : node === testNode(4) ? 'member' : null
     const clock = { now: () => millis(0) }

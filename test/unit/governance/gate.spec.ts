@@ -34,7 +34,7 @@ const everything = {
   envNames: [],
   epoch: 1,
   signal: 'SIGTERM',
-  role: 'admin',
+  role: 'untrusted',
   signatures: 2,
   digest: '00',
   action: 'task.submit',

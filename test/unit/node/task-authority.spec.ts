@@ -11,6 +11,7 @@ import type { Grant, NodeId } from '../../../core/index.ts'
 import { systemEntropy } from '../../../core/system.ts'
 import { createCapabilities } from '../../../governance/index.ts'
 import type { Capabilities } from '../../../governance/index.ts'
+import { RightsBook } from '../../../node/asking/rights.ts'
 import { checkingAuthority, withAuthority } from '../../../node/task-authority.ts'
 import type {
   ExecutorClient,
@@ -42,6 +43,7 @@ function offerOf(...grants: readonly string[]): Offer {
 describe('node/task-authority', () => {
   let reached: Offer[]
   let members: Set<NodeId>
+  const proofs = new RightsBook({ self })
   let send: (offer: Offer, change?: (sent: Offer) => Offer) => Promise<OfferAnswer>
 
   beforeEach(() => {
@@ -54,12 +56,14 @@ describe('node/task-authority', () => {
       }
     }
     const capabilities = capabilitiesOf(signerFromSeed(systemEntropy.bytes(32)), members)
-    const served = checkingAuthority(executor as ServedExecutor, { self, capabilities })
+    const served = checkingAuthority(executor as ServedExecutor, { self, capabilities, proofs })
     send = async (offer, change = (sent) => sent) => {
       const wire: Pick<ExecutorClient, 'offer'> = {
         offer: (_, sent) => served.offer(origin.nodeId, change(sent))
       }
-      const client = withAuthority(wire as ExecutorClient, capabilitiesOf(origin, members))
+      const client = withAuthority(wire as ExecutorClient, (claims) =>
+        capabilitiesOf(origin, members).issue({ ...claims, until: null })
+      )
       return await client.offer(self, offer)
     }
   })
