@@ -1,6 +1,6 @@
 // Headers, entries and payloads: docs/chain-format.md, "Entries", "Headers" and "Payloads". Pure.
 
-import { compare, encodeText, join, nodeText } from './bytes.ts'
+import { compare, encodeText, nodeText } from './bytes.ts'
 import { asArray, asBytes, asInteger, asText, decode, decodeArray } from './cbor.ts'
 import type { Value } from './cbor.ts'
 import { Malformed } from './errors.ts'
@@ -53,8 +53,12 @@ export function isLater(time: Time, before: Time): boolean {
   return time[0] > before[0] || (time[0] === before[0] && time[1] > before[1])
 }
 
-function hashIn({ shake256 }: Primitives, domain: string, bytes: Uint8Array): Uint8Array {
-  return shake256(inDomain(domain, bytes))
+function hashIn(
+  { shake256 }: Primitives,
+  domain: string,
+  ...parts: readonly Uint8Array[]
+): Uint8Array {
+  return shake256(inDomain(domain, ...parts))
 }
 
 export function blockHash(primitives: Primitives, header: Uint8Array): Uint8Array {
@@ -66,7 +70,7 @@ export function entryLeaf(primitives: Primitives, entry: Uint8Array): Uint8Array
 }
 
 export function entryPair(primitives: Primitives): HashPair {
-  return (left, right) => hashIn(primitives, 'weft/node/1', join(left, right))
+  return (left, right) => hashIn(primitives, 'weft/node/1', left, right)
 }
 
 export function payloadHash(primitives: Primitives, slot: Uint8Array): Uint8Array {
@@ -146,7 +150,9 @@ function readName(value: Value | undefined, what: string): string {
   const text = asText(value, what)
   // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
   const isPlain = text.length > 0 && !/[\u0000-\u001f\u007f]/.test(text)
-  if (!isPlain || encodeText(text).length > TEXT_BYTES_MAX)
+  // A UTF-16 unit takes three bytes at most.
+  const mayBeLong = text.length * 3 > TEXT_BYTES_MAX
+  if (!isPlain || (mayBeLong && encodeText(text).length > TEXT_BYTES_MAX))
     throw new Malformed(`${what} is no name`)
   return text
 }

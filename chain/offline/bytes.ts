@@ -10,7 +10,9 @@ const KEY_BYTES = 32
 const NODE_ID_LENGTH_MAX = 64
 
 export function join(...parts: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(parts.reduce((size, part) => size + part.length, 0))
+  let size = 0
+  for (const part of parts) size += part.length
+  const joined = new Uint8Array(size)
   let offset = 0
   for (const part of parts) {
     joined.set(part, offset)

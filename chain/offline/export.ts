@@ -4,6 +4,9 @@ import { compare, hex, isSame, nodeText } from './bytes.ts'
 import { asBytes, asInteger, decodeArray } from './cbor.ts'
 import type { Value } from './cbor.ts'
 import { HASH_BYTES, INTEGER_MAX } from './block.ts'
+import { checkBlocks } from './block-check.ts'
+import type { BlockChecker } from './block-check.ts'
+import { BlockQueue } from './block-queue.ts'
 import { Malformed } from './errors.ts'
 import { readLaneKey } from './keys.ts'
 import { LaneCheck, LinkBook } from './lane.ts'
@@ -20,12 +23,30 @@ import type { Section } from './sections.ts'
 
 export async function verifyExport(
   primitives: Primitives,
-  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  checker?: BlockChecker
 ): Promise<OfflineReport> {
   const findings = new Findings('export')
   const check = new ExportCheck(primitives, findings)
+  const here: BlockChecker = {
+    width: 0,
+    check: async (batch) => checkBlocks(primitives, batch)
+  }
+  const queue = new BlockQueue(checker ?? here)
   try {
-    for await (const section of readSections(primitives, chunks)) check.section(section)
+    try {
+      for await (const section of readSections(primitives, chunks)) {
+        if (section.type === 'BLCK') {
+          const { lane, height } = check.beginBlock()
+          await queue.push(lane, height, section.body)
+          continue
+        }
+        await queue.settled()
+        check.section(section)
+      }
+    } finally {
+      await queue.settled() // What stands before the place where the file ends to make sense counts.
+    }
     check.finish()
   } catch (error) {
     if (!(error instanceof Malformed)) throw error
@@ -56,6 +77,16 @@ class ExportCheck {
     this.#findings = findings
   }
 
+  /** The place of a block section. */
+  beginBlock(): { readonly lane: LaneCheck; readonly height: number } {
+    if (this.#isDone) throw new Malformed('something stands behind its end')
+    if (this.#members === null) throw new Malformed('its first section, and no other, is the mesh')
+    const { check: lane } = this.#at('blocks')
+    const height = lane.begin()
+    if (height === null) throw new Malformed('a lane has too many blocks')
+    return { lane, height }
+  }
+
   section({ type, body, digest }: Section): void {
     if (this.#isDone) throw new Malformed('something stands behind its end')
     if ((this.#members === null) !== (type === 'MESH')) {
@@ -63,7 +94,6 @@ class ExportCheck {
     }
     if (type === 'MESH') this.#mesh(body)
     else if (type === 'LANE') this.#begin(body)
-    else if (type === 'BLCK') this.#block(body)
     else if (type === 'LKEY') this.#laneKey(body)
     else if (type === 'NOTE') this.#note(body)
     else if (type === 'DONE') this.#done(body, digest)
@@ -145,12 +175,6 @@ class ExportCheck {
     if (mlDsa44 === null || checkpoint.hasMlDsa) return
     const message = 'The checkpoint lacks its ML-DSA signature'
     this.#findings.file('CHAIN_CHECKPOINT_INVALID', message, check.lane)
-  }
-
-  #block(body: Uint8Array): void {
-    const { check } = this.#at('blocks')
-    if (check.isComplete) throw new Malformed('a lane has too many blocks')
-    check.block(body)
   }
 
   #done(body: Uint8Array, digest: Uint8Array): void {

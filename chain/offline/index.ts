@@ -5,6 +5,8 @@
  * @module
  */
 
+export { checkBlocks } from './block-check.ts'
+export type { BlockBatch, BlockChecker, BlockFacts } from './block-check.ts'
 export { hex } from './bytes.ts'
 export { decode } from './cbor.ts'
 export type { Value } from './cbor.ts'

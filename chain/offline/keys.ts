@@ -53,9 +53,16 @@ export function isSignedIn(
   return ed25519(key, inDomain(domain, bytes), signature)
 }
 
-export function inDomain(domain: string, bytes: Uint8Array): Uint8Array {
-  const text = encodeText(domain)
-  return join(Uint8Array.of(text.length), text, bytes)
+const prefixes = new Map<string, Uint8Array>()
+
+export function inDomain(domain: string, ...parts: readonly Uint8Array[]): Uint8Array {
+  let prefix = prefixes.get(domain)
+  if (prefix === undefined) {
+    const text = encodeText(domain)
+    prefix = join(Uint8Array.of(text.length), text)
+    prefixes.set(domain, prefix) // Domains are literals in the code: the map stays small.
+  }
+  return join(prefix, ...parts)
 }
 
 export interface LaneKey {

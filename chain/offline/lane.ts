@@ -3,14 +3,13 @@
 import { isSame, nodeText } from './bytes.ts'
 import { HASH_BYTES, isLater, payloadOf } from './block.ts'
 import type { Header, Link, Time } from './block.ts'
+import type { BlockFacts } from './block-check.ts'
 import { Malformed } from './errors.ts'
 import type { SignedCheckpoint } from './keys.ts'
 import type { Primitives } from './primitives.ts'
-import { checkRecord } from './record.ts'
-import type { CheckedRecord } from './record.ts'
 import type { Redactions } from './redactions.ts'
 import type { Findings } from './report.ts'
-import { readRotation, ROTATION_KIND, rotationProblem } from './rotation.ts'
+import { readRotation, rotationProblem } from './rotation.ts'
 import { CompactTree, emptyRoot, sha256Leaf, sha256Pair } from './tree.ts'
 
 /** The end of a lane, as the file's own table of contents names it. */
@@ -64,6 +63,8 @@ export class LaneCheck {
   #checkpoint: SignedCheckpoint | null = null
   /** What the tree was at the size of the checkpoint; null until it has grown to it. */
   #root: Uint8Array | null = null
+  /** Up to this height blocks have been announced, and up to the next one they have been judged. */
+  #begun = 0
   #height = 0
   #hash = new Uint8Array(HASH_BYTES)
   #entries = 0
@@ -77,29 +78,36 @@ export class LaneCheck {
     this.#tree = new CompactTree(sha256Pair(deps.primitives))
   }
 
-  get isComplete(): boolean {
-    return this.#height === this.#end.height
+  get key(): Uint8Array {
+    return this.#end.key
   }
 
-  block(bytes: Uint8Array): void {
+  /** The height of the block that comes next, or null where there should be none. */
+  begin(): number | null {
+    if (this.#begun === this.#end.height) return null
+    this.#begun += 1
+    return this.#begun
+  }
+
+  /** Takes what was found about the block behind the last one. */
+  block(facts: BlockFacts): void {
     const { primitives, findings, links } = this.#deps
     const height = this.#height + 1
-    const place = { lane: this.lane, key: this.#end.key, height }
     const complain = (entry: number | null, code: string, what: string): void => {
       const subject = entry === null ? `Block ${height}` : `Entry ${entry} of block ${height}`
       findings.add({ lane: this.lane, height, entry, code, message: `${subject} ${what}` })
     }
     if (this.#hasEnded) complain(null, 'CHAIN_LANE_ENDED', 'stands behind the rotation of its key')
-    const record = checkRecord(primitives, bytes, place, complain)
-    const { header, hash } = record
+    for (const complaint of facts.complaints) complain(...complaint)
+    const { header, hash } = facts
     findings.blocks += 1
-    findings.entries += record.rows.length
-    this.#deps.redactions.record(this.lane, height, record)
+    findings.entries += facts.entries
+    this.#deps.redactions.block(this.lane, height, facts)
     if (header !== null) {
       findings.signatures += 1
-      this.#follow(header, record, complain)
+      this.#follow(header, facts, complain)
       links.links(header)
-      this.#rotations(record, complain)
+      this.#rotations(facts, complain)
     }
     links.block(this.lane, hash)
     this.#tree.append(sha256Leaf(primitives, hash))
@@ -133,7 +141,7 @@ export class LaneCheck {
 
   #follow(
     header: Header,
-    { rows }: CheckedRecord,
+    { firstTime }: BlockFacts,
     complain: (entry: number | null, code: string, what: string) => void
   ): void {
     if (!isSame(header.previous, this.#hash)) {
@@ -142,8 +150,7 @@ export class LaneCheck {
     if (header.entriesBefore !== this.#entries) {
       complain(null, 'CHAIN_COUNT_WRONG', 'miscounts the entries before it')
     }
-    const first = rows[0]?.entry
-    if (first && this.#height > 0 && !isLater(first.time, this.#time)) {
+    if (firstTime !== null && this.#height > 0 && !isLater(firstTime, this.#time)) {
       complain(0, 'CHAIN_TIME_BACKWARDS', 'is not later than the block before it')
     }
     this.#entries = header.entriesBefore + header.count
@@ -151,17 +158,16 @@ export class LaneCheck {
   }
 
   #rotations(
-    { rows }: CheckedRecord,
+    { entries, rotations }: BlockFacts,
     complain: (entry: number | null, code: string, what: string) => void
   ): void {
     const height = this.#height + 1
     let before: string | null = null
-    for (const [index, { entry, payload }] of rows.entries()) {
-      if (entry?.kind !== ROTATION_KIND) continue
+    for (const { index, slot } of rotations) {
       try {
-        if (payload === null) throw new Malformed('a rotation without its payload')
-        const { oldKey, newKey } = readRotation(this.#deps.primitives, payloadOf(payload))
-        const place = { height, index, count: rows.length }
+        if (slot === null) throw new Malformed('a rotation without its payload')
+        const { oldKey, newKey } = readRotation(this.#deps.primitives, payloadOf(slot))
+        const place = { height, index, count: entries }
         const problem = rotationProblem({ oldKey, newKey }, this.#end.key, place)
         if (problem !== null) throw new Malformed(problem)
         if (isSame(oldKey, this.#end.key)) this.#hasEnded = true

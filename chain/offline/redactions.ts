@@ -1,7 +1,7 @@
 // Payloads that are not there, and the entries that say who took them out.
 
 import type { Members } from './mesh.ts'
-import type { CheckedRecord } from './record.ts'
+import type { Entry } from './block.ts'
 import type { Findings } from './report.ts'
 
 export const REDACTED_KIND = 'chain.redacted'
@@ -9,6 +9,12 @@ const SUBJECT_PREFIX = 'entry:'
 
 export function redactionSubject(id: string): string {
   return SUBJECT_PREFIX + id
+}
+
+/** The id of the entry that this one takes back, or null where it is no such entry. */
+export function redactionTargetOf({ kind, subject }: Entry): string | null {
+  const isOne = kind === REDACTED_KIND && subject.startsWith(SUBJECT_PREFIX)
+  return isOne ? subject.slice(SUBJECT_PREFIX.length) : null
 }
 
 /** The owner of a lane may redact in it, also by its next key, and any admin. */
@@ -28,11 +34,14 @@ export class Redactions {
   /** The id of an entry -> the lanes whose owners took its payload back. */
   readonly #authors = new Map<string, string[]>()
 
-  record(lane: string, height: number, { rows }: CheckedRecord): void {
-    for (const [index, { entry, payload }] of rows.entries()) {
-      if (payload === null) this.#absences.push({ lane, height, index })
-      if (entry?.kind !== REDACTED_KIND || !entry.subject.startsWith(SUBJECT_PREFIX)) continue
-      const target = entry.subject.slice(SUBJECT_PREFIX.length)
+  /** What a block lacks, and what it takes back. */
+  block(
+    lane: string,
+    height: number,
+    of: { readonly absent: readonly number[]; readonly redacted: readonly string[] }
+  ): void {
+    for (const index of of.absent) this.#absences.push({ lane, height, index })
+    for (const target of of.redacted) {
       this.#authors.set(target, [...(this.#authors.get(target) ?? []), lane])
     }
   }

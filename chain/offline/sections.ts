@@ -38,9 +38,9 @@ export interface Section {
 export function nextDigest(
   { shake256 }: Primitives,
   digest: Uint8Array,
-  section: Uint8Array
+  ...section: readonly Uint8Array[]
 ): Uint8Array {
-  return shake256(inDomain(EXPORT_DOMAIN, join(digest, section)))
+  return shake256(inDomain(EXPORT_DOMAIN, digest, ...section))
 }
 
 export function firstDigest(primitives: Primitives): Uint8Array {
@@ -72,7 +72,7 @@ export async function* readSections(
     const body = length <= SECTION_BYTES_MAX ? await source.take(length) : null
     if (body === null) throw new Malformed('a section ends early')
     yield { type: String.fromCharCode(...head.subarray(0, 4)), body, digest }
-    digest = nextDigest(primitives, digest, join(head, body))
+    digest = nextDigest(primitives, digest, head, body)
   }
 }
 

@@ -1,5 +1,6 @@
 // Tells an export from a proof, and checks either.
 
+import type { BlockChecker } from './block-check.ts'
 import { join } from './bytes.ts'
 import { verifyExport } from './export.ts'
 import type { Primitives } from './primitives.ts'
@@ -8,10 +9,11 @@ import { PROOF_BYTES_MAX } from './proof-file.ts'
 import { Findings } from './report.ts'
 import type { OfflineReport } from './report.ts'
 
-/** Checks a file by its bytes, in bounded memory. Never throws on what they say; rejects with what `chunks` throw. */
+/** Checks a file by its bytes, in bounded memory; the blocks of an export with `checker`, if given. Never throws on what they say; rejects with what `chunks` throw. */
 export async function verifyFile(
   primitives: Primitives,
-  chunks: AsyncIterable<Uint8Array>
+  chunks: AsyncIterable<Uint8Array>,
+  checker?: BlockChecker
 ): Promise<OfflineReport> {
   const source = chunks[Symbol.asyncIterator]()
   const first = await source.next()
@@ -20,7 +22,9 @@ export async function verifyFile(
     findings.file('CHAIN_FILE_UNKNOWN', 'The file is empty')
     return findings.report()
   }
-  if (first.value[0] === 0x57) return verifyExport(primitives, prepend(first.value, source))
+  if (first.value[0] === 0x57) {
+    return verifyExport(primitives, prepend(first.value, source), checker)
+  }
   const parts: Uint8Array[] = []
   let size = 0
   for await (const chunk of prepend(first.value, source)) {

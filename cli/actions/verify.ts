@@ -8,6 +8,7 @@ import type { Runner } from '../command.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { paint } from '../paint.ts'
 import { timeText } from '../quantity.ts'
+import { BlockThreads } from './verify-threads.ts'
 
 /** The fields of cli.md, and what only a file has. */
 interface VerifyDocument {
@@ -35,11 +36,20 @@ interface VerifyDocument {
 
 export const verify: Runner = async ({ output }, args) => {
   const [path = ''] = args.words
-  const report = await verifyFile(nodePrimitives, bytesOf(path))
+  const report = await checked(path)
   const wanted = demands(report, args.text('mesh'), args.count('witnesses', 0))
   const document = documentOf(report, wanted)
   await output.document(document, textOf)
   return document.ok ? EXIT.done : EXIT.failed
+}
+
+async function checked(path: string): Promise<OfflineReport> {
+  const threads = new BlockThreads()
+  try {
+    return await verifyFile(nodePrimitives, bytesOf(path), threads)
+  } finally {
+    await threads.stop()
+  }
 }
 
 async function* bytesOf(path: string): AsyncGenerator<Uint8Array> {
