@@ -217,7 +217,7 @@ export class Agent {
         sandbox,
         restarts
       })
-      this.#process = await processes.spawn({ ...plan, pid, io: null, sandbox })
+      this.#process = await processes.spawn({ ...plan, pid, io: null, sandbox, requester })
     } catch (error) {
       this.#startFailed(error)
       return

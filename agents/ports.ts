@@ -37,6 +37,8 @@ export interface SpawnRequest {
   readonly secretsOf?: { readonly node: NodeId; readonly taskId: TaskId; readonly epoch: Epoch }
   /** A socket of this kernel, on this machine, on which it may ask; absent: it has none. */
   readonly kernelSocket?: string
+  /** Who wants it, as the chain names actors; absent for a task, which is its origin's. */
+  readonly requester?: string
   /** GPUs that it was given; without, it sees none when it is contained. */
   readonly gpus?: readonly { readonly vendor: string; readonly vendorIndex: number }[]
   /** Null: no input, and output goes to the process's spool. */

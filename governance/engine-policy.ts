@@ -52,6 +52,7 @@ export class EnginePolicy implements Policy {
   #inForce: InForce | null = null
   #own: CedarPolicy | null = null
   #first: Promise<void> | null = null
+  #onReplaced: () => void = () => undefined
 
   constructor(deps: EnginePolicyDeps) {
     this.#deps = deps
@@ -93,6 +94,11 @@ export class EnginePolicy implements Policy {
     this.#replace({ policy: own, refused: { rule, why } })
   }
 
+  /** `listener` is called each time when other rules have taken the place of those in force. */
+  onReplaced(listener: () => void): void {
+    this.#onReplaced = listener
+  }
+
   isLoaded(): boolean {
     return this.#inForce !== null
   }
@@ -125,6 +131,7 @@ export class EnginePolicy implements Policy {
     if (before !== null && before.policy !== this.#own && before.policy !== next.policy) {
       before.policy.close()
     }
+    if (before !== null) this.#onReplaced()
   }
 
   async #start(): Promise<void> {

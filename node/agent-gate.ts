@@ -28,7 +28,7 @@ export function agentGate(gate: Gate): AgentGate {
 }
 
 /** The other way round of how the chain names actors; agents/ carries the text through unread. */
-function principalOf(requester: string): Principal {
+export function principalOf(requester: string): Principal {
   if (requester === 'user:local') return { kind: 'owner' }
   if (requester.startsWith('node:')) {
     return { kind: 'member', nodeId: nodeId(requester.slice('node:'.length)) }

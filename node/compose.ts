@@ -205,7 +205,7 @@ async function openKernel(
   const listen = await withRememberedPorts(store, config.listen)
 
   const samples = new Map<number, Sample>()
-  const { lane, containment, onTraps } = await containmentOf(parts, incarnation.bootId)
+  const { lane, containment, onTraps, confinement } = await containmentOf(parts, incarnation.bootId)
   const processes = processHost(parts, { ...incarnation, samples, containment, onTraps })
   const reaped = await processes.start()
   opened.add(() => processes.stop(STOP_GRACE_MS))
@@ -242,7 +242,7 @@ async function openKernel(
         ),
         secrets,
         ...policyPorts(parts, signer),
-        missingContainment: () => missing(containment.detected),
+        ...confinement,
         streamMeter,
         machineLoad: machineLoadMeter({ clock }),
         samples: () => samples,
@@ -323,6 +323,7 @@ async function containmentOf(
   readonly containment: OpenContainment
   readonly lane: (ledger: EgressLedger) => void
   readonly onTraps: RealProcessHostDeps['onTraps']
+  readonly confinement: Pick<KernelDeps, 'missingContainment' | 'waysOut'>
 }> {
   const { home, log } = parts
   const { paths } = home
@@ -348,7 +349,8 @@ async function containmentOf(
       fix: detected.fix
     })
   }
-  return { containment: opened, lane, onTraps: trapRecorder(parts, ledger) }
+  const confinement = { missingContainment: () => missing(detected), waysOut: egress }
+  return { containment: opened, lane, onTraps: trapRecorder(parts, ledger), confinement }
 }
 
 /** Which policies decide, and how a command looks before it is approved. */

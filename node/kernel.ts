@@ -41,6 +41,8 @@ import type { OutputStore } from './remote/output.ts'
 import { toolCaller, toolsService } from './remote/tools.ts'
 import type { KernelOptions, Rooms } from './rooms.ts'
 import { secretsService } from './secret-grants.ts'
+import { standingGrants } from './standing-grants.ts'
+import type { WaysOut } from './standing-grants.ts'
 import type { StreamMeter } from './stream-garbage.ts'
 import { checkingAuthority } from './task-authority.ts'
 import { Witness } from './witness.ts'
@@ -70,6 +72,8 @@ export interface KernelDeps extends GovernedDeps, WorkDeps {
   readonly machineLoad: () => MachineLoad
   /** The latest samples of this node's own processes. */
   readonly samples: () => ReadonlyMap<number, Sample>
+  /** The ways out of contained processes; absent: there are none. */
+  readonly waysOut?: WaysOut
 }
 
 export interface StartOptions {
@@ -134,7 +138,8 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
   const { submitterOf } = asking.book
   const shown = { self, name, table, ledger, events, submitterOf }
   const recorder = new Recorder({ ...shown, clock, log, redacted })
-  const parties = { options, mesh, gate, ledger, directory, approvals, recorder, asking }
+  const standing = standingGrants(deps, { self, ledger, submitterOf, mesh, ...governed })
+  const parties = { options, mesh, gate, ledger, directory, approvals, recorder, asking, standing }
   const { origin, executor, agents, capabilities } = createWork(deps, parties)
   pulses.setOwn(() => ({
     ...deps.machineLoad(),

@@ -26,6 +26,7 @@ import type { Directory } from './peer-directory.ts'
 import type { Recorder } from './recorder.ts'
 import type { KernelOptions } from './rooms.ts'
 import { withSecrets } from './secret-grants.ts'
+import type { StandingGrants } from './standing-grants.ts'
 import type { Secrets } from './secrets.ts'
 import { checkingOwn, memberCapabilities, withAuthority } from './task-authority.ts'
 
@@ -53,6 +54,7 @@ export interface WorkParts {
   readonly directory: Directory
   readonly recorder: Recorder
   readonly asking: Asking
+  readonly standing: StandingGrants
 }
 
 interface Work {
@@ -71,7 +73,8 @@ export function createWork(deps: WorkDeps, parts: WorkParts): Work {
   const wire = { rpc: mesh.rpc, peers: directory }
   const shared = { ledger, gate, peers: directory, clock, log }
   const capabilities = memberCapabilities(deps, (node) => mesh.isMember(node))
-  const processes = withSecretsOf(deps, mesh, asking.host(deps.taskProcesses))
+  const taskHost = asking.host(deps.taskProcesses)
+  const processes = parts.standing.remembering(withSecretsOf(deps, mesh, taskHost))
   const executor: Executor = createExecutor(
     {
       ...shared,
@@ -100,9 +103,11 @@ export function createWork(deps: WorkDeps, parts: WorkParts): Work {
   return { origin, executor, agents: nodeAgents(deps, parts), capabilities }
 }
 
-function nodeAgents(deps: WorkDeps, { mesh, gate, recorder, asking }: WorkParts): Agents {
+function nodeAgents(deps: WorkDeps, parts: WorkParts): Agents {
+  const { mesh, gate, recorder, asking, standing } = parts
+  const host = asking.host(deps.agentProcesses)
   return createAgents({
-    processes: withSecretsOf(deps, mesh, asking.host(deps.agentProcesses)),
+    processes: standing.remembering(withSecretsOf(deps, mesh, host)),
     pids: deps.pids,
     gate: agentGate(gate),
     clock: deps.clock,

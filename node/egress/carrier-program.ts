@@ -34,7 +34,7 @@ $0 = 'weaver-egress'; $SIG{PIPE} = 'IGNORE'; $SIG{$_} = 'IGNORE' for qw(INT TERM
 umask 0177;
 my $door; socket($door, PF_UNIX, SOCK_STREAM, 0) && bind($door, sockaddr_un($path)) && listen($door, 128) or die "$!\\n";
 my (%all, @pipes, $listener, $frames);
-my $next = 1;
+my ($next, $large) = (1, 8);
 $frames = '';
 blocking($_, 0) for $door, \\*STDIN;
 tell_kernel('R', 0, '');
@@ -124,7 +124,8 @@ sub take_pipe { my ($one, $way) = @_; my $pipe = $way->{pipe} //= pop @pipes // 
   if ($n < 0) { return if $!{EAGAIN} || $!{EINTR}; return ended($one); }
   if ($n == 0) { $way->{eof} = 1; $way->{reads} = 0; return done($one, $way); }
   $way->{held} = $n; count($one, 'received', $n) if $way->{from} eq 'out'; push_out($one, $way); }
-sub fresh_pipe { pipe(my $r, my $w) or exit 1; fcntl($w, 1031, 262144); return [$r, $w]; }
+# Pages in pipes are counted against the user: most connections never need one for longer than a moment.
+sub fresh_pipe { pipe(my $r, my $w) or exit 1; fcntl($w, 1031, 1048576) if $large-- > 0; return [$r, $w]; }
 sub push_out { my ($one, $way) = @_; my $to = $one->{$way->{to}};
   if (length $way->{first}) { my $n = syswrite($to, $way->{first}); if (!defined $n) { return if $!{EAGAIN} || $!{EINTR}; return ended($one); }
     substr($way->{first}, 0, $n) = ''; count($one, 'sent', $n) if $way->{to} eq 'out'; return if length $way->{first}; }

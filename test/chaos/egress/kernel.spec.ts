@@ -154,4 +154,26 @@ describe('a contained process and the network', function () {
     const lines = await lab.weaver('laptop', 'kernel', 'logs')
     for (const text of [log.stdout, lines.stdout]) assert.doesNotMatch(text, /canary-7b1f9e/)
   })
+
+  it('ends an open connection when a policy takes its grant back', async () => {
+    server.removeAllListeners('request')
+    const open = Promise.withResolvers<void>()
+    server.on('request', (request: IncomingMessage, response) => {
+      request.resume()
+      response.write('for ever ')
+      open.resolve()
+    })
+    const grants = ['--grant', `net:127.0.0.1:${port}`]
+    const line = `curl -sS http://127.0.0.1:${port}/a; echo cut; curl -sS http://127.0.0.1:${port}/b`
+    const running = resultOf(lab.spawn('laptop', ['run', ...grants, '--', 'bash', '-c', line]))
+    await open.promise
+    const host = `Weft::Host::"127.0.0.1:${port}"`
+    const policy = `@id("off") forbid(principal, action == Weft::Action::"net.connect", resource == ${host});`
+    const added = await lab.weaver('laptop', 'policy', 'add', policy)
+    assert.equal(added.code, 0, added.stderr)
+    const { stdout } = await running
+    assert.match(stdout, /^for ever cut\nweaver: no grant of this process lets it out/)
+    const log = await lab.weaver('laptop', 'chain', 'log', '--kind', 'grant.revoked', '--json')
+    assert.match(log.stdout, new RegExp(`"grant":"net:127.0.0.1:${port}"`))
+  })
 })
