@@ -153,7 +153,7 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
   const policyExchange = exchangePolicies(governed, { mesh, clock, log, gate, ledger })
   const ports = { network, outputs, kept }
   const records = { chain, ledger, events, recorder, sync, witness, policyExchange, ...governed }
-  const meshed = { mesh, directory, pulses, table, remoteAgents: remoteAgents(rpc) }
+  const meshed = { mesh, directory, pulses, table, remoteAgents: remoteAgents(rpc, capabilities) }
   const confined = { sandbox, missingContainment: deps.missingContainment }
   const started = { origin, executor, agents, capabilities, callTool }
   const work = { ...started, secrets: deps.secrets, blobs, ...confined }
@@ -244,11 +244,11 @@ function nodeTable(mesh: Mesh, pulses: PulseBook): ProcessTable {
 
 /** What this node answers to other members. */
 function serveMembers(rooms: Rooms): void {
-  const { mesh, agents, gate, origin, executor, outputs, options } = rooms
+  const { mesh, gate, origin, executor, outputs, options } = rooms
   mesh.serve(rooms.sync.service())
   mesh.serve(rooms.witness.service())
   mesh.serve(rooms.blobs.service)
-  mesh.serve(agentsService({ agents, gate }))
+  mesh.serve(agentsService(rooms))
   mesh.serve(toolsService(rooms.callTool))
   mesh.serve(secretsService(rooms))
   mesh.serve(approvalsService(approvalsServer(() => rooms)))

@@ -45,8 +45,9 @@ export interface CapabilitiesDeps {
 
 /** What a new token is for. */
 export interface Claims {
-  readonly task: TaskId
-  readonly epoch: Epoch
+  /** Null, with the epoch: for an agent, which is no task. */
+  readonly task: TaskId | null
+  readonly epoch: Epoch | null
   /** The only node on which it holds. */
   readonly node: NodeId
   readonly grants: readonly Grant[]
@@ -124,7 +125,13 @@ export function createCapabilities(deps: CapabilitiesDeps): Capabilities {
     return formatEnvelope({ issuer: signer.nodeId, ...key, token })
   }
   return {
-    issue: ({ until, ...claims }) => minted(until === null ? claims : { ...claims, until }),
+    issue: ({ task, epoch, until, ...claims }) =>
+      minted({
+        ...claims,
+        ...(task === null ? {} : { task }),
+        ...(epoch === null ? {} : { epoch }),
+        ...(until === null ? {} : { until })
+      }),
     stock: (grants) => minted({ grants }),
     narrow: async (bytes, narrower) => {
       const engine = await biscuitEngine()

@@ -45,11 +45,11 @@ export class Authority {
   async objection(rights: Rights, grants: readonly Grant[]): Promise<string | null> {
     const root = rootOf(rights)
     const { run, proof } = root
-    const isBrought = proof !== null && run !== null
     const verdict = await this.#deps.capabilities().check(await this.tokenOf(rights), {
-      issuer: isBrought ? root.origin : this.#options.self,
-      task: isBrought ? run.taskId : null,
-      epoch: isBrought ? run.epoch : null,
+      // What was brought holds for what it was brought for; what this kernel issued, for nothing in particular.
+      issuer: proof === null ? this.#options.self : root.origin,
+      task: proof === null ? null : (run?.taskId ?? null),
+      epoch: proof === null ? null : (run?.epoch ?? null),
       node: this.#options.self,
       grants
     })

@@ -87,7 +87,8 @@ export class RightsBook {
     const parentPid =
       agent === null ? this.submitterOf(run?.taskId ?? null) : requestingPid(agent.requester)
     const parent = parentPid === null ? null : this.of(parentPid)
-    const proof = run === null ? null : (this.#proofs.get(proofKey(run)) ?? null)
+    const place = run === null ? agent && agentKey(agent.requester, agent.name) : proofKey(run)
+    const proof = place === null ? null : (this.#proofs.get(place) ?? null)
     const origin = parent?.origin ?? run?.node ?? originOf(agent) ?? this.#options.self
     const rights = { pid, agent: agent?.name ?? null, sandbox, run, origin, parent, proof }
     this.#live.set(pid, rights)
@@ -102,7 +103,17 @@ export class RightsBook {
 
   /** What came with an offer, for the process that its run will be. */
   keepProof(run: Run, proof: Uint8Array): void {
-    this.#proofs.set(proofKey(run), proof)
+    this.#keep(proofKey(run), proof)
+  }
+
+  /** What came with the wish of a member for an agent: it holds for each of its starts. */
+  keepAgentProof(requester: string, name: string, proof: Uint8Array): void {
+    this.#keep(agentKey(requester, name), proof)
+  }
+
+  #keep(place: string, proof: Uint8Array): void {
+    this.#proofs.delete(place)
+    this.#proofs.set(place, proof)
     const [oldest] = this.#proofs.keys()
     if (this.#proofs.size > PROOFS_MAX && oldest !== undefined) this.#proofs.delete(oldest)
   }
@@ -129,6 +140,10 @@ export class RightsBook {
 
 function proofKey({ taskId, epoch }: Run): string {
   return `${taskId}/${epoch}`
+}
+
+function agentKey(requester: string, name: string): string {
+  return `${requester}/${name}`
 }
 
 /** An agent that a member asked for works for that member. */

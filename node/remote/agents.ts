@@ -5,7 +5,7 @@ import type { AgentView, Agents, RestartRule } from '../../agents/index.ts'
 import { DEFAULT_SANDBOX, parseSandbox, sandboxCbor, WeaverError } from '../../core/index.ts'
 import type { Cbor, NodeId, Sandbox } from '../../core/index.ts'
 import type { RpcClient, RpcRequest, RpcService } from '../../mesh/index.ts'
-import type { Gate } from '../../governance/index.ts'
+import type { Capabilities, Gate } from '../../governance/index.ts'
 import { REMOTE_CALL_TIMEOUT_MS } from '../limits.ts'
 import { noSuchMethod } from './errors.ts'
 
@@ -32,14 +32,21 @@ const orderSchema = z.object({
   sandbox: z
     .unknown()
     .optional()
-    .transform((value) => (value === undefined ? DEFAULT_SANDBOX : parseSandbox(value)))
+    .transform((value) => (value === undefined ? DEFAULT_SANDBOX : parseSandbox(value))),
+  /** The proof of what it asks for; a member that grants nothing needs none. */
+  authority: z.instanceof(Uint8Array).default(() => new Uint8Array())
 })
 const referenceSchema = z.object({ reference: z.string().max(63) })
 const pidSchema = z.object({ pid: z.int().min(1) })
 
 export interface AgentsServiceDeps {
+  readonly self: NodeId
   readonly agents: Agents
   readonly gate: Gate
+  readonly capabilities: Pick<Capabilities, 'check'>
+  readonly asking: {
+    readonly book: { keepAgentProof(requester: string, name: string, proof: Uint8Array): void }
+  }
 }
 
 /** The principal of every request is the peer of its connection. */
@@ -47,13 +54,21 @@ export function agentsService(deps: AgentsServiceDeps): RpcService {
   return { name: SERVICE, serve: (request) => serve(deps, request) }
 }
 
-async function serve({ agents, gate }: AgentsServiceDeps, request: RpcRequest): Promise<Cbor> {
+async function serve(deps: AgentsServiceDeps, request: RpcRequest): Promise<Cbor> {
+  const { agents, gate } = deps
   const principal = { kind: 'member', nodeId: request.peer } as const
   if (request.method === 'spawn') {
     // The agents room asks the gate itself, before every start.
-    const order = orderSchema.parse(request.body)
-    const view = await agents.spawn({ ...order, requester: `node:${request.peer}` })
-    return pidOf(view)
+    const { authority, ...order } = orderSchema.parse(request.body)
+    const requester = `node:${request.peer}`
+    const { grants } = order.sandbox
+    if (grants.length > 0) {
+      const shown = { issuer: request.peer, task: null, epoch: null, node: deps.self, grants }
+      const verdict = await deps.capabilities.check(authority, shown)
+      if (verdict.kind === 'refused') throw unproven(order.name, verdict.reason)
+      deps.asking.book.keepAgentProof(requester, order.name, authority)
+    }
+    return pidOf(await agents.spawn({ ...order, requester }))
   }
   const { reference } = referenceSchema.parse(request.body)
   const action = request.method === 'restart' ? 'agent.spawn' : 'agent.stop'
@@ -73,6 +88,14 @@ async function serve({ agents, gate }: AgentsServiceDeps, request: RpcRequest): 
   }
 }
 
+function unproven(name: string, why: string): WeaverError {
+  return new WeaverError(
+    'GOVERNANCE_CAPABILITY_INVALID',
+    `Cannot spawn agent '${name}': its node may not ask for this: ${why}`,
+    { retry: 'never' }
+  )
+}
+
 function pidOf(view: AgentView): Cbor {
   return { pid: view.pid }
 }
@@ -84,7 +107,10 @@ export interface RemoteAgents {
   restart(node: NodeId, reference: string, signal: AbortSignal): Promise<number>
 }
 
-export function remoteAgents(rpc: RpcClient): RemoteAgents {
+export function remoteAgents(
+  rpc: RpcClient,
+  capabilities: Pick<Capabilities, 'issue'>
+): RemoteAgents {
   const call = async (
     node: NodeId,
     method: string,
@@ -95,8 +121,15 @@ export function remoteAgents(rpc: RpcClient): RemoteAgents {
     return pidSchema.parse(await rpc.call(node, SERVICE, method, body, options)).pid
   }
   return {
-    spawn: (node, order, signal) =>
-      call(node, 'spawn', { ...order, sandbox: sandboxCbor(order.sandbox) }, signal),
+    spawn: async (node, order, signal) => {
+      const sandbox = sandboxCbor(order.sandbox)
+      const { grants } = order.sandbox
+      const body = { ...order, sandbox }
+      if (grants.length === 0) return await call(node, 'spawn', body, signal)
+      const claims = { task: null, epoch: null, node, grants, until: null }
+      const authority = await capabilities.issue(claims)
+      return await call(node, 'spawn', { ...body, authority }, signal)
+    },
     stop: (node, reference, signal) => call(node, 'stop', { reference }, signal),
     restart: (node, reference, signal) => call(node, 'restart', { reference }, signal)
   }
