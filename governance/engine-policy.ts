@@ -64,6 +64,11 @@ export class EnginePolicy implements Policy {
     return this.#first
   }
 
+  /** Loads the engine alone: what the texts say is read by the first decision. @throws as `ready` */
+  async load(): Promise<void> {
+    await this.#load()
+  }
+
   decide(request: GateRequest): Decision {
     const { policy, refused } = this.#current()
     if (refused === null) return policy.decide(request)
@@ -83,7 +88,8 @@ export class EnginePolicy implements Policy {
    * @throws WeaverError `GOVERNANCE_POLICY_INVALID`; then what was in force stays in force
    */
   async take(sources: readonly PolicySource[]): Promise<void> {
-    const policy = this.#compile(await this.#load(), sources)
+    const loaded = await this.#load()
+    const policy = sources.length === 0 ? loaded.own : this.#compile(loaded, sources)
     this.#replace({ policy, refused: null })
   }
 

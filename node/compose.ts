@@ -36,7 +36,7 @@ import type { OpenContainment } from './containment/index.ts'
 import { createKernel } from './kernel.ts'
 import type { Kernel, KernelDeps } from './kernel.ts'
 import { kernelService } from './kernel-service.ts'
-import { LOG_LINES_KEPT_MAX, STOP_GRACE_MS } from './limits.ts'
+import { LOG_LINES_KEPT_MAX, POLICY_LOAD_DELAY_MS, STOP_GRACE_MS } from './limits.ts'
 import { rememberPorts, withRememberedPorts } from './listen-ports.ts'
 import { collectWhenIdle, ownCpuMs, thoroughCollector } from './idle-garbage.ts'
 import { LogFile } from './log-file.ts'
@@ -144,6 +144,7 @@ export async function openNode(options: NodeOptions): Promise<RunningNode> {
     opened.add(() => http.stop())
     keepConfig(home, config) // Only now: flags that kept it from starting must not keep it from starting again.
     log.info('kernel is ready', { pid: process.pid, version: VERSION, home: home.paths.home })
+    loadPoliciesSoon(kernel, parts)
     void kernel.failed.then(({ message }) => {
       stopAsked.resolve(message)
       return message
@@ -374,6 +375,16 @@ function tidyWhenIdle({ log, opened }: Parts): void {
     stopping.abort()
     await tidying
   })
+}
+
+/** The first act that is decided, a join for one, would wait a quarter of a second for the engine. */
+function loadPoliciesSoon({ rooms }: Kernel, { opened }: Pick<Parts, 'opened'>): void {
+  const stopping = new AbortController()
+  opened.add(async () => stopping.abort())
+  systemClock
+    .sleep(POLICY_LOAD_DELAY_MS, stopping.signal)
+    .then(() => rooms.policies?.policy.load())
+    .catch(() => undefined) // We stop; or it cannot be loaded, which the first decision says.
 }
 
 function processHost(

@@ -76,7 +76,7 @@ export class PolicyKeeper {
   #mesh: MeshPolicy | null = null
   #changing: Promise<unknown> = Promise.resolve()
 
-  /** Nothing is read or loaded before the first decision. */
+  /** Nothing is read before the first decision. */
   constructor(deps: PolicyKeeperDeps, options: { readonly folder: string }) {
     this.#deps = deps
     this.#folder = options.folder

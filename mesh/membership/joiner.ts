@@ -81,7 +81,7 @@ async function admission(
       throw error
     throw cutOff(error)
   } finally {
-    await connection.close()
+    void connection.close() // Never rejects. What comes next need not wait for it.
   }
 }
 

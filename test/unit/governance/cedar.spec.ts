@@ -357,6 +357,24 @@ describe('governance/cedar under faults', () => {
     })
   })
 
+  it('an engine that was loaded early decides by the texts of the first decision', async () => {
+    let loads = 0
+    let text = ''
+    const { policy } = await kit([], {
+      loadEngine: () => {
+        loads += 1
+        return loadCedar()
+      },
+      texts: async () => ({ sources: [{ name: 'home', text, isBuiltIn: false }], refused: null })
+    })
+    await policy.load()
+    assert.equal(policy.isLoaded(), false)
+    text = '@id("no-stop") forbid (principal, action == Weft::Action::"kernel.stop", resource);'
+    await policy.ready()
+    assert.equal(policy.decide(request(owner, 'kernel.stop')).verdict, 'deny')
+    assert.equal(loads, 1)
+  })
+
   it('a decision that takes too long is a denial', async () => {
     const real = await loadCedar()
     const made = await kit([], {
