@@ -76,6 +76,7 @@ describe('agents', () => {
       name: 'ticker',
       runtime: 'custom',
       sandbox: DEFAULT_SANDBOX,
+      requester: 'user:local',
       restart: 'permanent',
       command: ['sh', '-c', 'date'],
       state: 'running',
