@@ -5,6 +5,8 @@ import type { Millis } from '../core/index.ts'
 
 /** Handshakes under way at once. One takes about 50 ms of a loaded core; strangers cost this much at most. */
 export const PENDING_INBOUND_MAX = 64
+/** Of these from one address, or one IPv6 network: three more addresses that stall leave room for others. */
+export const HANDSHAKES_PER_ADDRESS_MAX: number = PENDING_INBOUND_MAX / 4
 /** New connections a second from one address: a household behind one NAT that wakes up together. */
 export const INBOUND_PER_SECOND_MAX = 50
 /** Connections in all: 1024 members, some twice for a moment while both sides dial. */

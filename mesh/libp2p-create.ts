@@ -11,6 +11,7 @@ import type {
   Connection as Libp2pConnection,
   Libp2p,
   Logger as Libp2pLogger,
+  MultiaddrConnection,
   PeerId,
   StreamHandler,
   Upgrader
@@ -22,12 +23,14 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import type { ServiceFactoryMap } from 'libp2p'
 import type { Clock } from '../core/index.ts'
+import { Handshakes } from './handshakes.ts'
 import { streamRefused } from './host-errors.ts'
 import {
   CIRCUIT_TIMEOUT_MS,
   CIRCUITS_PER_CONNECTION_MAX,
   CLOSE_TIMEOUT_MS,
   CONNECTIONS_MAX,
+  HANDSHAKES_PER_ADDRESS_MAX,
   IDENTIFY_STREAMS_MAX,
   INBOUND_PER_SECOND_MAX,
   KEEP_ALIVE_MS,
@@ -85,6 +88,8 @@ export async function createHost(
     const peer = nodeIdOrNull(remote)
     return peer === null || !acceptor.admits(peer, direction) // H1
   }
+  const handshakes = new Handshakes({ perAddressMax: HANDSHAKES_PER_ADDRESS_MAX })
+  const slots = new WeakMap<MultiaddrConnection, () => void>()
   const isOutsider = (remote: PeerId): boolean => !mayUse(acceptor, remote, HOP_PROTOCOL)
   return createLibp2p<Services>({
     start: false,
@@ -113,6 +118,19 @@ export async function createHost(
       )
     ],
     connectionGater: {
+      denyInboundConnection: (connection) => {
+        const from = connection.remoteAddr.toString()
+        if (from.includes('/p2p-circuit')) return false // A member has let it through.
+        const finish = handshakes.begin(from)
+        if (finish === null) return true
+        slots.set(connection, finish)
+        connection.addEventListener('close', finish, { once: true })
+        return false
+      },
+      denyInboundUpgradedConnection: (_, connection) => {
+        slots.get(connection)?.()
+        return false
+      },
       denyInboundEncryptedConnection: (peer) => denies(peer, 'inbound'),
       denyOutboundEncryptedConnection: (peer) => denies(peer, 'outbound'),
       denyInboundRelayReservation: (peer) => isOutsider(peer),

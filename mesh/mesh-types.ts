@@ -23,6 +23,11 @@ export interface MeshDeps {
   readonly log: Logger
   readonly ledger: MeshLedger
   readonly pulse: PulseSource
+  /**
+   * Told of the bytes of peers that send more than their share: they are outside of V8's heap, which looks for
+   * dead ones late.
+   */
+  readonly pressed?: (bytes: number) => void
 }
 
 export interface MeshOptions {

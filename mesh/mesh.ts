@@ -97,7 +97,7 @@ export class Mesh {
     const door = new Door({ ...deps, roster, log, addresses, onShut })
     const remember = (known: ReadonlyMap<string, readonly string[]>): Promise<void> =>
       this.#whereabouts.remember(known)
-    const rpc = new RpcNode({ clock, log, protocolOf: (service) => this.#protocolOf(service) })
+    const rpc = this.#createRpc(deps, log)
     const isMember = (id: string): id is NodeId => roster.isMember(id)
     const onPublished = (): void => this.#sync.published()
     const documents = new Documents(
@@ -155,6 +155,11 @@ export class Mesh {
     this.serve(this.#pulse.service)
     this.serve(this.#sync.service)
     documents.onChange((node) => this.#documentChanged(node))
+  }
+
+  #createRpc({ clock, pressed }: MeshDeps, log: Logger): RpcNode {
+    const protocolOf = (service: string): string | null => this.#protocolOf(service)
+    return new RpcNode({ clock, log, protocolOf, controlService: MESH_SERVICE, pressed })
   }
 
   #createPaths(): Paths {

@@ -119,7 +119,7 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
   const { name, incarnation, peers: staticAddresses = [] } = options
   const pulse = pulseSource(() => rooms)
   const mesh: Mesh = createMesh(
-    { ...deps, ledger: meshLedger(ledger, self), pulse },
+    { ...deps, ledger: meshLedger(ledger, self), pulse, pressed: streamMeter },
     { name, incarnation, staticAddresses }
   )
   const { rpc } = mesh

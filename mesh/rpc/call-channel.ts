@@ -7,11 +7,13 @@
 //   C2. Credit goes back only for what the reader has taken, in steps of a quarter window; but whenever
 //       the reader waits and a frame is incomplete, all of it has gone back. So a frame can always
 //       complete (CHANNEL_FRAME_BYTES_MAX and the cost of its chunks fit the smallest window).
-//   C3. After a direction has closed, late frames for it are dropped without a word.
+//   C3. What nobody has read counts against the peer's budget, in sum over all its calls. The call that goes
+//       beyond it is refused with MESH_PEER_BUSY, and the others go on.
+//   C4. After a direction has closed, late frames for it are dropped without a word.
 
 import { concatBytes, WeaverError } from '../../core/index.ts'
 import type { FrameChannel } from '../../core/index.ts'
-import { decodeError, encodeError, messageTooLarge, protocolViolated } from './errors.ts'
+import { decodeError, encodeError, messageTooLarge, peerBusy, protocolViolated } from './errors.ts'
 import {
   CREDIT,
   DATA,
@@ -33,6 +35,7 @@ import {
 } from './limits.ts'
 import { Outbox } from './outbox.ts'
 import type { Lane } from './outbox.ts'
+import { PeerBudget } from './peer-budget.ts'
 
 type Direction =
   | { readonly kind: 'open' }
@@ -51,6 +54,7 @@ export class CallChannel implements FrameChannel, Lane {
   readonly frames: AsyncIterable<Uint8Array>
   readonly #call: number
   readonly #outbox: Outbox
+  readonly #budget: PeerBudget
   readonly #settleClosed: (outcome: WeaverError | null) => void
 
   #sending: Direction = OPEN_DIRECTION
@@ -70,13 +74,19 @@ export class CallChannel implements FrameChannel, Lane {
   #window = CHANNEL_WINDOW_BYTES
   #costUnread = 0
   #costOwed = 0
+  /** Of what has arrived and was not read: what this has taken from the budget. */
+  #costHeld = 0
   #readable: PromiseWithResolvers<void> | null = null
 
-  constructor(deps: { readonly outbox: Outbox }, options: { readonly call: number }) {
+  constructor(
+    deps: { readonly outbox: Outbox; readonly budget: PeerBudget },
+    options: { readonly call: number }
+  ) {
     const { promise, resolve } = Promise.withResolvers<WeaverError | null>()
     this.closed = promise
     this.#settleClosed = resolve
     this.#outbox = deps.outbox
+    this.#budget = deps.budget
     this.#call = options.call
     this.frames = { [Symbol.asyncIterator]: () => this.#iterate() }
   }
@@ -146,6 +156,7 @@ export class CallChannel implements FrameChannel, Lane {
     this.#settleClosed(null)
     this.#stopSending(ENDED, null)
     if (this.#reading.kind === 'open') this.#closeReading(ENDED)
+    this.#release(this.#costHeld) // Perhaps nobody ever will; it goes with the call.
   }
 
   /** Both directions are cut, and the peer knows it already. */
@@ -158,11 +169,16 @@ export class CallChannel implements FrameChannel, Lane {
   /** @throws WeaverError `MESH_PROTOCOL_VIOLATED` */
   receiveData(payload: Uint8Array, hasMore: boolean): void {
     const cost = payload.length + CHANNEL_CHUNK_COST
-    if (this.#reading.kind !== 'open') return // C3
+    if (this.#reading.kind !== 'open') return // C4
     this.#costUnread += cost
     if (this.#costUnread > this.#window) {
       throw protocolViolated('more frames than there was credit for') // C1
     }
+    if (!this.#budget.takeUnread(cost)) {
+      this.#refuseReading(peerBusy('too much of what was sent is unread')) // C3
+      return
+    }
+    this.#costHeld += cost
     this.#partialCost += cost
     if (hasMore || this.#partial.length > 0) {
       this.#partial.push(payload)
@@ -253,6 +269,7 @@ export class CallChannel implements FrameChannel, Lane {
   #failReading(error: WeaverError): void {
     if (this.#reading.kind === 'failed') return
     this.#received = [] // A failure after the end still cuts short what has not been read.
+    this.#release(this.#costHeld)
     this.#closeReading({ kind: 'failed', error })
   }
 
@@ -298,6 +315,7 @@ export class CallChannel implements FrameChannel, Lane {
       for (;;) {
         const next = this.#received.shift()
         if (next !== undefined) {
+          this.#release(next.cost)
           yield next.frame
           this.#costOwed += next.cost
           this.#returnCredit()
@@ -317,11 +335,21 @@ export class CallChannel implements FrameChannel, Lane {
 
   #stopReading(): void {
     this.#received = []
-    if (this.#reading.kind !== 'open') return
-    const reason = channelClosed('the reader has gone')
+    this.#release(this.#costHeld)
+    if (this.#reading.kind === 'open') this.#refuseReading(channelClosed('the reader has gone'))
+  }
+
+  #refuseReading(reason: WeaverError): void {
     this.#failReading(reason)
     this.#reset(RESET_READING, reason)
     this.#settleIfOver()
+  }
+
+  /** Gives back of what is held, at most all: once a call is over nothing is. */
+  #release(cost: number): void {
+    const given = Math.min(cost, this.#costHeld)
+    this.#costHeld -= given
+    this.#budget.giveUnread(given)
   }
 
   #settleIfOver(): void {
@@ -359,7 +387,7 @@ export function receiveOnChannel(channel: CallChannel, frame: Frame): void {
 export function failedChannel(reason: WeaverError): CallChannel {
   const outbox = new Outbox()
   outbox.close()
-  const channel = new CallChannel({ outbox }, { call: 0 })
+  const channel = new CallChannel({ outbox, budget: new PeerBudget() }, { call: 0 })
   channel.fail(reason)
   return channel
 }

@@ -22,7 +22,9 @@ import type { Frame } from './frame.ts'
 import { FramePipe } from './frame-pipe.ts'
 import type { Role } from './frame-pipe.ts'
 import { CALLS_PENDING_MAX, QUEUED_BYTES_MAX } from './limits.ts'
+import type { Pace } from './intake.ts'
 import type { Outbox } from './outbox.ts'
+import { PeerBudget } from './peer-budget.ts'
 import { decodedBody, encodeRequest } from './request.ts'
 import type { RpcCall } from './types.ts'
 
@@ -40,15 +42,23 @@ export class Caller implements Role {
   readonly #deadlines: Deadlines
   readonly #calls = new Map<number, PendingCall>()
   readonly #onClosed: () => void
+  readonly #budget: PeerBudget
   #lastId = 0
 
   constructor(
-    deps: { readonly deadlines: Deadlines; readonly onClosed: () => void },
-    options: { readonly peer: NodeId }
+    deps: {
+      readonly deadlines: Deadlines
+      readonly onClosed: () => void
+      /** Shared by all sessions of the peer. */
+      readonly pace?: Pace
+      readonly budget?: PeerBudget
+    },
+    options: { readonly peer: NodeId; readonly isControl?: boolean }
   ) {
     this.#deadlines = deps.deadlines
     this.#onClosed = deps.onClosed
-    this.#pipe = new FramePipe({ role: this }, options)
+    this.#budget = deps.budget ?? new PeerBudget()
+    this.#pipe = new FramePipe({ role: this, pace: deps.pace }, options)
   }
 
   get isIdle(): boolean {
@@ -74,7 +84,10 @@ export class Caller implements Role {
       return failedCall(error)
     }
     const id = this.#nextId()
-    const call = new PendingCall(this, { id, request, outbox: this.#pipe.outbox })
+    const call = new PendingCall(
+      { caller: this, outbox: this.#pipe.outbox, budget: this.#budget },
+      { id, request }
+    )
     this.#calls.set(id, call)
     call.start(this.#deadlines)
     this.#pipe.sendMessage({ type: OPEN, call: id, payload }, () => undefined)
@@ -154,6 +167,7 @@ class PendingCall implements RpcCall {
   readonly #caller: Caller
   readonly #request: CallRequest
   readonly #outbox: Outbox
+  readonly #budget: PeerBudget
   readonly #resolve: (result: unknown) => void
   readonly #reject: (error: WeaverError) => void
   #isSettled = false
@@ -161,13 +175,14 @@ class PendingCall implements RpcCall {
   #stopWaiting: () => void = () => undefined
 
   constructor(
-    caller: Caller,
-    options: { readonly id: number; readonly request: CallRequest; readonly outbox: Outbox }
+    deps: { readonly caller: Caller; readonly outbox: Outbox; readonly budget: PeerBudget },
+    options: { readonly id: number; readonly request: CallRequest }
   ) {
     this.id = options.id
-    this.#caller = caller
+    this.#caller = deps.caller
     this.#request = options.request
-    this.#outbox = options.outbox
+    this.#outbox = deps.outbox
+    this.#budget = deps.budget
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
     this.result = promise
     this.#resolve = resolve
@@ -237,7 +252,10 @@ class PendingCall implements RpcCall {
   }
 
   #openChannel(): CallChannel {
-    this.#channel ??= new CallChannel({ outbox: this.#outbox }, { call: this.id })
+    this.#channel ??= new CallChannel(
+      { outbox: this.#outbox, budget: this.#budget },
+      { call: this.id }
+    )
     return this.#channel
   }
 

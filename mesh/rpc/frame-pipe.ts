@@ -4,21 +4,16 @@
 //   P1. Nothing that the peer sends throws out of here: it is dropped, or it ends the session.
 //   P2. One message at a time is put together, of at most MESSAGE_BYTES_MAX bytes.
 //   P3. Once closed, nothing is delivered and nothing waits.
-//   P4. A peer that sends many small frames has some of them taken at a time, and others come in between.
+//   P4. A peer that sends much has some of it taken at a time, and others come in between (intake.ts).
 
-import { concatBytes, WeaverError } from '../../core/index.ts'
+import { concatBytes, millis, WeaverError } from '../../core/index.ts'
 import type { NodeId } from '../../core/index.ts'
 import type { ByteStream } from '../ports.ts'
 import { peerUnreachable, protocolViolated } from './errors.ts'
 import { FrameReader, NOTIFY, OPEN, RESULT } from './frame.ts'
 import type { Frame } from './frame.ts'
-import {
-  CHUNK_BYTES_MAX,
-  FRAMES_PER_TURN_MAX,
-  MESSAGE_BYTES_MAX,
-  QUEUED_BYTES_MAX
-} from './limits.ts'
-import type { Turns } from './turns.ts'
+import { CHUNK_BYTES_MAX, FRAMES_PER_PART, MESSAGE_BYTES_MAX, QUEUED_BYTES_MAX } from './limits.ts'
+import type { Pace } from './intake.ts'
 import { LongMessages, Outbox } from './outbox.ts'
 
 /** What one side of a session does with what arrives. Requests and results arrive whole. */
@@ -41,7 +36,8 @@ interface Assembly {
 export class FramePipe {
   readonly outbox: Outbox = new Outbox()
   readonly #role: Role
-  readonly #turns: Turns | null
+  readonly #pace: Pace | null
+  readonly #isControl: boolean
   readonly #peer: NodeId
   readonly #long = new LongMessages()
   readonly #reader = new FrameReader()
@@ -51,11 +47,12 @@ export class FramePipe {
   #drained: PromiseWithResolvers<void> | null = null
 
   constructor(
-    deps: { readonly role: Role; readonly turns?: Turns },
-    options: { readonly peer: NodeId }
+    deps: { readonly role: Role; readonly pace?: Pace | undefined },
+    options: { readonly peer: NodeId; readonly isControl?: boolean }
   ) {
     this.#role = deps.role
-    this.#turns = deps.turns ?? null
+    this.#pace = deps.pace ?? null
+    this.#isControl = options.isControl ?? false
     this.#peer = options.peer
   }
 
@@ -137,32 +134,37 @@ export class FramePipe {
   async #read(stream: ByteStream): Promise<void> {
     for await (const chunk of stream.chunks) {
       for (let at = 0; at < chunk.length;) {
-        const { bytes, frames } = this.#readPart(at === 0 ? chunk : chunk.subarray(at))
-        at += bytes
+        const turn = this.#pace?.turn(this.#isControl) ?? null
+        if (turn !== null) await turn // P4
+        if (this.#closedFor !== null) return
+        at += this.#readPart(at === 0 ? chunk : chunk.subarray(at))
         // Only a server's answers can wait here in such numbers, and a caller never stops reading: so
         // two ends cannot wait for each other.
         const drained = this.drained()
         if (drained !== null) await drained
-        if (this.#turns !== null && frames >= FRAMES_PER_TURN_MAX) await this.#turns.next() // P4
         if (this.#closedFor !== null) return
       }
     }
   }
 
-  #readPart(part: Uint8Array): { readonly bytes: number; readonly frames: number } {
+  /** @returns how many bytes were taken */
+  #readPart(part: Uint8Array): number {
+    const pace = this.#pace
+    const began = pace?.now() ?? millis(0)
+    let bytes = part.length
     let frames = 0
     const onFrame = (frame: Frame): void => {
       frames += 1
       this.#receive(frame)
     }
     try {
-      const framesMax = this.#turns === null ? Infinity : FRAMES_PER_TURN_MAX
-      return { bytes: this.#reader.read(part, onFrame, framesMax), frames }
+      bytes = this.#reader.read(part, onFrame, pace === null ? Infinity : FRAMES_PER_PART)
     } catch (error) {
       // Here, so that the stream is cut for this reason and not for the end of its reader.
       this.close(this.#reasonOf(error))
-      return { bytes: part.length, frames }
     }
+    pace?.spend(frames, bytes, began)
+    return bytes
   }
 
   #receive(frame: Frame): void {

@@ -29,10 +29,39 @@ export const CHANNEL_QUEUED_BYTES_MAX: number = 128 * 1024
  * at once from a caller with 50 calls in flight, and 3 ms of work at 50 us each.
  */
 export const FRAMES_PER_TURN_MAX = 64
-/** Calls under way on one session. 20 times what saturates a connection (50). */
+/** Their bytes: what one stream may bring at once, its window; they are passed on, not copied. */
+export const BYTES_PER_TURN_MAX: number = 2 * 1024 * 1024
+/** And the time that they take here, where they are costly: a loop turn stays as short with any peer. */
+export const TURN_MS: Millis = millis(4)
+/** While others send too: then each of several that send much has so long. */
+export const TURN_CONTENDED_MS: Millis = millis(2)
+/** Others send too: one of them has, in this time. */
+export const CONTENDED_MS: Millis = millis(250)
+/**
+ * What a millisecond gives back: 64,000 frames or 256 MB a second, more than one connection carries. Whoever
+ * is over that waits one turn of the event loop each time, more where others wait too.
+ */
+export const FRAMES_PER_MS = 64
+export const BYTES_PER_MS: number = 256 * 1024
+/** And of a millisecond this part itself: who takes more than half of the processor waits as well. */
+export const TURN_TIME_SHARE = 0.5
+/** Or, while others send too, a fifth of it. */
+export const TURN_TIME_SHARE_CONTENDED = 0.2
+/** A peer that had to wait counts as one that sends much, until it has been quiet for so long. */
+export const PRESSED_MS: Millis = millis(10)
+/** What one small frame leaves behind outside of V8's heap: its share of a packet, and an answer. */
+export const FRAME_GARBAGE_BYTES = 512
+/** Frames that are taken before the time is looked at. */
+export const FRAMES_PER_PART = 16
+/** Calls of one peer under way, on all sessions together. 20 times what saturates a connection (50). */
 export const CALLS_PENDING_MAX = 1024
-/** Requests being served on one session, in bytes; eight of the largest. */
+/** Requests of one peer being served, in bytes; eight of the largest. */
 export const REQUEST_BYTES_MAX: number = 32 * 1024 * 1024
+/**
+ * What channels of one peer's calls may hold together that nobody has read: 256 calls whose readers have stopped.
+ * The call that goes beyond is refused with MESH_PEER_BUSY.
+ */
+export const UNREAD_BYTES_MAX: number = 64 * 1024 * 1024
 /** Answers that wait for a slow caller. Above, its next requests are not even read. */
 export const QUEUED_BYTES_MAX: number = 8 * 1024 * 1024
 /**

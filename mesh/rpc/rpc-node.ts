@@ -6,16 +6,19 @@
 //   R2. A session stays on its connection; a new one uses the connection attached last.
 //   R3. A retired connection carries the calls that are under way on it to their end, and no new ones
 //       from here.
+//   R4. What a peer may have waiting here is counted per peer, over all its connections, also one after another.
 
 import { WeaverError } from '../../core/index.ts'
 import type { Cbor, Clock, Logger, NodeId } from '../../core/index.ts'
 import type { ByteStream, Connection } from '../ports.ts'
 import { Caller, failedCall } from './caller.ts'
 import { Deadlines } from './deadlines.ts'
+import { Intake } from './intake.ts'
+import type { Pace } from './intake.ts'
+import { PeerBudget } from './peer-budget.ts'
 import { peerUnreachable } from './errors.ts'
 import { CALL_TIMEOUT_MS, STREAM_OPEN_TIMEOUT_MS } from './limits.ts'
 import { Server } from './server.ts'
-import { Turns } from './turns.ts'
 import type { RpcCall, RpcClient, RpcService } from './types.ts'
 
 export interface RpcNodeDeps {
@@ -23,6 +26,16 @@ export interface RpcNodeDeps {
   readonly log: Logger
   /** The protocol name of a service; null as long as this node is in no mesh. */
   readonly protocolOf: (service: string) => string | null
+  /** The service that goes before all others of a peer, if any. */
+  readonly controlService?: string
+  /** Told of what is taken in of peers that send more than their share. */
+  readonly pressed?: ((bytes: number) => void) | undefined
+}
+
+/** What one peer may have of this node. */
+interface Share {
+  readonly pace: Pace
+  readonly budget: PeerBudget
 }
 
 interface Link {
@@ -30,7 +43,7 @@ interface Link {
   isRetired: boolean
   readonly callers: Map<string, Caller>
   readonly servers: Map<string, Server>
-  readonly turns: Turns
+  readonly share: Share
 }
 
 /**
@@ -38,19 +51,22 @@ interface Link {
  * member. Needs no start; `stop` ends everything, and leaves connections to their owner.
  */
 export class RpcNode implements RpcClient {
-  readonly #clock: Clock
   readonly #log: Logger
   readonly #protocolOf: (service: string) => string | null
+  readonly #controlService: string | null
   readonly #deadlines: Deadlines
   readonly #services = new Map<string, RpcService>()
   readonly #links = new Map<NodeId, Link[]>()
+  readonly #intake: Intake
+  readonly #shares = new Map<NodeId, Share>()
   #isStopped = false
 
   constructor(deps: RpcNodeDeps) {
-    this.#clock = deps.clock
     this.#log = deps.log
     this.#protocolOf = deps.protocolOf
+    this.#controlService = deps.controlService ?? null
     this.#deadlines = new Deadlines(deps.clock)
+    this.#intake = new Intake({ clock: deps.clock, pressed: deps.pressed })
   }
 
   /** The services offered here, for whoever tells the network which protocols to answer. */
@@ -73,8 +89,8 @@ export class RpcNode implements RpcClient {
   attach(connection: Connection): void {
     if (this.#isStopped || this.#linkOf(connection) !== undefined) return
     const links = this.#links.get(connection.peer) ?? []
-    const turns = new Turns({ clock: this.#clock })
-    links.push({ connection, isRetired: false, callers: new Map(), servers: new Map(), turns })
+    const share = this.#shareOf(connection.peer)
+    links.push({ connection, isRetired: false, callers: new Map(), servers: new Map(), share })
     this.#links.set(connection.peer, links)
     void connection.closed.then(() => this.detach(connection))
   }
@@ -119,12 +135,12 @@ export class RpcNode implements RpcClient {
         service,
         deadlines: this.#deadlines,
         log: this.#log,
-        turns: link.turns,
+        ...link.share,
         onClosed: () => {
           if (link.servers.get(service.name) === server) link.servers.delete(service.name)
         }
       },
-      { peer: connection.peer }
+      { peer: connection.peer, isControl: service.name === this.#controlService }
     )
     link.servers.set(service.name, server)
     void server.run(stream) // Never rejects.
@@ -164,6 +180,18 @@ export class RpcNode implements RpcClient {
     this.#deadlines.clear()
   }
 
+  /** Calls of a connection that is gone may still be served here, and count (R4). */
+  #shareOf(peer: NodeId): Share {
+    const known = this.#shares.get(peer)
+    if (known !== undefined) return known
+    for (const [other, { budget }] of this.#shares) {
+      if (!this.#links.has(other) && budget.isEmpty) this.#shares.delete(other)
+    }
+    const share = { pace: this.#intake.pace(), budget: new PeerBudget() }
+    this.#shares.set(peer, share)
+    return share
+  }
+
   #linkOf(connection: Connection): Link | undefined {
     return this.#links.get(connection.peer)?.find((link) => link.connection === connection)
   }
@@ -189,12 +217,13 @@ export class RpcNode implements RpcClient {
     const caller: Caller = new Caller(
       {
         deadlines: this.#deadlines,
+        ...link.share,
         onClosed: () => {
           giveUp()
           if (callers.get(service) === caller) callers.delete(service)
         }
       },
-      { peer: connection.peer }
+      { peer: connection.peer, isControl: service === this.#controlService }
     )
     callers.set(service, caller)
     const stream = connection

@@ -3,8 +3,8 @@
 // Invariants
 //   V1. A call that was answered, cancelled or cut off leaves nothing behind once its `serve` has
 //       settled; until then it counts as being served, cancelled or not.
-//   V2. At most CALLS_PENDING_MAX calls and REQUEST_BYTES_MAX bytes of requests are being served; a
-//       call above that is refused with MESH_PEER_BUSY, and none of its work is done.
+//   V2. At most CALLS_PENDING_MAX calls and REQUEST_BYTES_MAX bytes of requests of a peer are being served,
+//       on all its sessions; a call above that is refused with MESH_PEER_BUSY, and none of its work is done.
 
 import { encodeCbor, millis, WeaverError } from '../../core/index.ts'
 import type { Cbor, FrameChannel, Logger, NodeId } from '../../core/index.ts'
@@ -23,11 +23,12 @@ import { CANCEL, CREDIT, DATA, END, ERROR, NOTIFY, OPEN, RESET, RESULT } from '.
 import type { Frame } from './frame.ts'
 import { FramePipe } from './frame-pipe.ts'
 import type { Role } from './frame-pipe.ts'
-import { CALLS_PENDING_MAX, MESSAGE_BYTES_MAX, REQUEST_BYTES_MAX } from './limits.ts'
+import type { Pace } from './intake.ts'
+import { MESSAGE_BYTES_MAX } from './limits.ts'
 import type { Outbox } from './outbox.ts'
+import { PeerBudget } from './peer-budget.ts'
 import { decodeRequest } from './request.ts'
 import type { ReceivedRequest } from './request.ts'
-import type { Turns } from './turns.ts'
 import type { RpcRequest, RpcService } from './types.ts'
 
 export class Server implements Role {
@@ -38,8 +39,9 @@ export class Server implements Role {
   readonly #onClosed: () => void
   readonly #peer: NodeId
   readonly #calls = new Map<number, ServedCall>()
+  readonly #budget: PeerBudget
+  readonly #pace: Pace | null
   #callsServed = 0
-  #bytesServed = 0
 
   constructor(
     deps: {
@@ -48,17 +50,19 @@ export class Server implements Role {
       readonly log: Logger
       readonly onClosed: () => void
       /** Shared by all sessions of the peer. */
-      readonly turns?: Turns
+      readonly pace?: Pace
+      readonly budget?: PeerBudget
     },
-    options: { readonly peer: NodeId }
+    options: { readonly peer: NodeId; readonly isControl?: boolean }
   ) {
     this.#service = deps.service
     this.#deadlines = deps.deadlines
     this.#log = deps.log
     this.#onClosed = deps.onClosed
     this.#peer = options.peer
-    const { turns } = deps
-    this.#pipe = new FramePipe({ role: this, ...(turns === undefined ? {} : { turns }) }, options)
+    this.#budget = deps.budget ?? new PeerBudget()
+    this.#pace = deps.pace ?? null
+    this.#pipe = new FramePipe({ role: this, pace: deps.pace }, options)
   }
 
   get isIdle(): boolean {
@@ -111,7 +115,7 @@ export class Server implements Role {
   #start(frame: Frame): void {
     const bytes = frame.payload.length
     const isAnswered = frame.type === OPEN
-    if (this.#callsServed >= CALLS_PENDING_MAX || this.#bytesServed + bytes > REQUEST_BYTES_MAX) {
+    if (!this.#budget.takeCall(bytes)) {
       if (isAnswered) this.#sendError(frame.call, peerBusy('too many are being served'))
       return
     }
@@ -120,13 +124,16 @@ export class Server implements Role {
       request = decodeRequest(frame.payload)
     } catch (error) {
       // Costs this call, not the session: the frame itself was sound.
+      this.#budget.giveCall(bytes)
       if (isAnswered) this.#sendError(frame.call, error)
       return
     }
     const outbox = isAnswered ? this.#pipe.outbox : null
-    const call = new ServedCall({ outbox }, { id: frame.call, peer: this.#peer, bytes, request })
+    const call = new ServedCall(
+      { outbox, budget: this.#budget },
+      { id: frame.call, peer: this.#peer, bytes, request }
+    )
     this.#callsServed += 1
-    this.#bytesServed += bytes
     if (isAnswered) this.#calls.set(call.id, call)
     if (request.timeoutMs > 0) {
       const { method, timeoutMs } = request
@@ -141,7 +148,7 @@ export class Server implements Role {
     let failure: unknown = null
     try {
       const result = await this.#service.serve(call)
-      if (isAnswered) payload = encodeResult(result)
+      if (isAnswered) payload = this.#encode(result)
     } catch (error) {
       payload = null
       failure = error
@@ -151,6 +158,16 @@ export class Server implements Role {
     if (call.isCut || !isAnswered) this.#finish(call)
     else if (payload === null) this.#fail(call, failure)
     else this.#succeed(call, payload)
+  }
+
+  /** What an answer costs counts as what was asked for. */
+  #encode(result: Cbor): Uint8Array {
+    const pace = this.#pace
+    if (pace === null) return encodeResult(result)
+    const began = pace.now()
+    const payload = encodeResult(result)
+    pace.spend(0, payload.length, began)
+    return payload
   }
 
   #succeed(call: ServedCall, payload: Uint8Array): void {
@@ -192,7 +209,7 @@ export class Server implements Role {
     if (!call.isCut) this.#calls.delete(call.id) // A later call may have the id of one that was cut.
     call.openedChannel?.settle()
     this.#callsServed -= 1
-    this.#bytesServed -= call.bytes
+    this.#budget.giveCall(call.bytes)
   }
 
   #logFailure(call: ServedCall, error: unknown): void {
@@ -217,12 +234,13 @@ class ServedCall implements RpcRequest {
   isFinished = false
   /** Null for a notification, whose channel has failed from the start. */
   readonly #outbox: Outbox | null
+  readonly #budget: PeerBudget
   #channel: CallChannel | null = null
   #controller: AbortController | null = null
   #cutFor: WeaverError | null = null
 
   constructor(
-    deps: { readonly outbox: Outbox | null },
+    deps: { readonly outbox: Outbox | null; readonly budget: PeerBudget },
     options: {
       readonly id: number
       readonly peer: NodeId
@@ -231,6 +249,7 @@ class ServedCall implements RpcRequest {
     }
   ) {
     this.#outbox = deps.outbox
+    this.#budget = deps.budget
     this.id = options.id
     this.peer = options.peer
     this.bytes = options.bytes
@@ -261,7 +280,10 @@ class ServedCall implements RpcRequest {
   openChannel(): CallChannel {
     if (this.#outbox === null) return failedChannel(notAnswered())
     if (this.#channel === null) {
-      this.#channel = new CallChannel({ outbox: this.#outbox }, { call: this.id })
+      this.#channel = new CallChannel(
+        { outbox: this.#outbox, budget: this.#budget },
+        { call: this.id }
+      )
       if (this.#cutFor !== null) this.#channel.fail(this.#cutFor)
     }
     return this.#channel

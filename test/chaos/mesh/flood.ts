@@ -10,12 +10,17 @@ import { yamux } from '@chainsafe/libp2p-yamux'
 import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import type { Cbor } from '../../../core/index.ts'
+import type { Cbor, MeshId } from '../../../core/index.ts'
+import { systemClock } from '../../../core/system.ts'
 import { Exchange } from '../../../mesh/exchange.ts'
 import { Libp2pByteStream } from '../../../mesh/libp2p-stream.ts'
 import { greet, helloProtocol } from '../../../mesh/membership/hello.ts'
+import { serviceProtocol } from '../../../mesh/protocols.ts'
+import { Deadlines } from '../../../mesh/rpc/deadlines.ts'
 import { DATA, encodeFrames, OPEN } from '../../../mesh/rpc/frame.ts'
 import { encodeRequest } from '../../../mesh/rpc/request.ts'
+import { Server } from '../../../mesh/rpc/server.ts'
+import { silentLog } from '../../doubles/silent-log.ts'
 import type { HostilePeer } from './hostile-peer.ts'
 
 const MULTISTREAM_NOISE = '\u0013/multistream/1.0.0\n\u0007/noise\n'
@@ -59,6 +64,12 @@ export function stalledSockets(port: number, count: number): readonly StalledSoc
   )
 }
 
+/** What a flood came to. */
+export interface Asked {
+  readonly requests: number
+  readonly bytes: number
+}
+
 /** A member with a libp2p of its own, whose limits it has taken out. */
 export class LimitlessMember {
   readonly #host: Libp2p
@@ -92,14 +103,24 @@ export class LimitlessMember {
     return this.#connection?.status === 'open'
   }
 
-  /** Connects, and says hello as it should be said. */
-  async connect(address: string): Promise<void> {
+  /** Connects, and says hello as it should be said. One that answers pulses is not cut for silence. */
+  async connect(address: string, answersPulses: boolean = false): Promise<void> {
     this.#connection = await this.#host.dial(multiaddr(address))
     const { mesh } = this.#peer
     if (mesh === null) throw new Error('not in a mesh')
+    if (answersPulses) await this.#answerPulses(mesh)
     const stream = await this.#connection.newStream(helloProtocol(mesh))
     const exchange = new Exchange(new Libp2pByteStream(stream))
     await greet(exchange, this.#peer.hello(), async () => null)
+  }
+
+  async #answerPulses(mesh: MeshId): Promise<void> {
+    const service = { name: 'mesh', serve: async (): Promise<null> => null }
+    const deadlines = new Deadlines(systemClock)
+    const deps = { service, deadlines, log: silentLog, onClosed: () => undefined }
+    await this.#host.handle(serviceProtocol(mesh, 'mesh'), (stream) => {
+      void new Server(deps, { peer: this.#peer.id }).run(new Libp2pByteStream(stream))
+    })
   }
 
   /** Opens streams and leaves them open. Resolves to how many were opened. */
@@ -147,6 +168,34 @@ export class LimitlessMember {
       if (!(await sent(stream, encodeFrames(frames)))) return call
     }
     return count
+  }
+
+  /** Asks as fast as the kernel takes it, reading every answer, until `signal` aborts. */
+  async askForEver(
+    protocol: string,
+    { method, body, data }: { method: string; body: Cbor; data: number },
+    signal: AbortSignal
+  ): Promise<Asked> {
+    const stream = await this.#connection?.newStream(protocol, { maxOutboundStreams: 100_000 })
+    if (stream === undefined) return { requests: 0, bytes: 0 }
+    this.#streams.push(stream)
+    stream.addEventListener('message', () => undefined)
+    const asked = { requests: 0, bytes: 0 }
+    const payload = encodeRequest(method, body, null)
+    while (!signal.aborted) {
+      const frames = Array.from({ length: 64 }, () => {
+        asked.requests += 1
+        return { type: OPEN, call: asked.requests, hasMore: false, payload }
+      })
+      for (let given = 0; given < data; given += 60_000) {
+        const bulk = { type: DATA, call: 1, hasMore: false, payload: new Uint8Array(60_000) }
+        frames.push(bulk)
+      }
+      const bytes = encodeFrames(frames)
+      asked.bytes += bytes.length
+      if (!(await sent(stream, bytes))) break
+    }
+    return asked
   }
 
   async stop(): Promise<void> {
