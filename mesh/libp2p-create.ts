@@ -100,7 +100,10 @@ export async function createHost(
         inboundSocketInactivityTimeout: SOCKET_IDLE_MAX_MS,
         outboundSocketInactivityTimeout: SOCKET_IDLE_MAX_MS
       }),
-      webSockets()
+      // A browser always says which page asks; no node does. No web page speaks to a node through it.
+      webSockets({
+        http: { shouldUpgradeCallback: (request) => request.headers.origin === undefined }
+      })
     ],
     connectionEncrypters: [noise()],
     streamMuxers: [
