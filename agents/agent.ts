@@ -206,13 +206,14 @@ export class Agent {
     const { pid, name, runtime, requester, plan, sandbox } = this.#options
     const { restarts } = this.#state
     try {
-      const { command, cwd } = plan
+      const { command, env, cwd } = plan
       await gate.authorizeSpawn({
         requester,
         pid,
         name,
         runtime,
         command,
+        env,
         cwd,
         sandbox,
         restarts

@@ -92,6 +92,7 @@ export interface AgentSpawnAsk {
   readonly name: string
   readonly runtime: string
   readonly command: readonly string[]
+  readonly env: Readonly<Record<string, string>>
   readonly cwd: string | null
   readonly sandbox: Sandbox
   /** How often this agent has been started before. */

@@ -6,17 +6,18 @@ import type { Gate, Principal } from '../governance/index.ts'
 /** The agents' port over the one gate. An agent that is restarted by rule asks again, for whoever spawned it. */
 export function agentGate(gate: Gate): AgentGate {
   return {
-    authorizeSpawn: async ({ requester, pid, name, runtime, command, cwd, restarts, sandbox }) => {
-      const principal = principalOf(requester)
-      const resource = `agent:${name}`
+    authorizeSpawn: async (ask) => {
+      const { requester, pid, name, runtime, command, env, cwd, restarts, sandbox } = ask
       await gate.authorize({
-        principal,
+        principal: principalOf(requester),
         action: 'agent.spawn',
-        resource,
+        resource: `agent:${name}`,
+        command,
+        environment: env,
         context: {
           argv: [...command],
           cwd,
-          envNames: [],
+          envNames: Object.keys(env).toSorted(),
           pid,
           runtime,
           restarts,

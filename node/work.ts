@@ -2,7 +2,7 @@
 // that a process may need.
 
 import { createAgents } from '../agents/index.ts'
-import type { Agents, PidSource, ProcessHost } from '../agents/index.ts'
+import type { Agents, PidSource, ProcessHost, SpawnRequest } from '../agents/index.ts'
 import type { Clock, Entropy, KeyValueStore, Logger, Prng, Signer } from '../core/index.ts'
 import type { Approvals, Capabilities, Gate } from '../governance/index.ts'
 import type { Mesh } from '../mesh/index.ts'
@@ -73,13 +73,13 @@ export function createWork(deps: WorkDeps, parts: WorkParts): Work {
   const wire = { rpc: mesh.rpc, peers: directory }
   const shared = { ledger, gate, peers: directory, clock, log }
   const capabilities = memberCapabilities(deps, (node) => mesh.isMember(node))
-  const taskHost = asking.host(deps.taskProcesses)
+  const taskHost = asking.host(approvedHost(deps.taskProcesses, approvals, taskOf))
   const processes = parts.standing.remembering(withSecretsOf(deps, mesh, taskHost))
   const executor: Executor = createExecutor(
     {
       ...shared,
       store: executionStore({ store, log }),
-      processes: withApprovals(processes, (resource) => approvals.confirm(resource)),
+      processes,
       pids,
       origins: routeOrigins({ self, local: () => origin, remote: remoteOrigins(wire) })
     },
@@ -104,9 +104,13 @@ export function createWork(deps: WorkDeps, parts: WorkParts): Work {
 }
 
 function nodeAgents(deps: WorkDeps, parts: WorkParts): Agents {
-  const { mesh, gate, recorder, asking, standing } = parts
-  const host = asking.host(deps.agentProcesses)
-  return createAgents({
+  const { mesh, gate, approvals, recorder, asking, standing } = parts
+  const agentOf = ({ pid }: SpawnRequest): string | null => {
+    const name = agents.list().find((each) => each.pid === pid)?.name
+    return name === undefined ? null : `agent:${name}`
+  }
+  const host = asking.host(approvedHost(deps.agentProcesses, approvals, agentOf))
+  const agents: Agents = createAgents({
     processes: standing.remembering(withSecretsOf(deps, mesh, host)),
     pids: deps.pids,
     gate: agentGate(gate),
@@ -115,6 +119,21 @@ function nodeAgents(deps: WorkDeps, parts: WorkParts): Agents {
     log: deps.log.child({ room: 'agents' }),
     onEvent: (event) => recorder.agent(event)
   })
+  return agents
+}
+
+function taskOf({ secretsOf: run }: SpawnRequest): string | null {
+  return run === undefined ? null : `task:${run.taskId}`
+}
+
+/** Nothing comes between the last look and the start but the start itself. */
+function approvedHost(
+  processes: ProcessHost,
+  approvals: Approvals,
+  resourceOf: (request: SpawnRequest) => string | null
+): ProcessHost {
+  const confirm = (resource: string): Promise<void> => approvals.confirm(resource)
+  return withApprovals(processes, { resourceOf, confirm })
 }
 
 function withSecretsOf(deps: WorkDeps, mesh: Mesh, processes: ProcessHost): ProcessHost {

@@ -128,6 +128,44 @@ describe('chaos: governance', function () {
     }
   })
 
+  it('approve an agent, then swap its script: it does not start, and starts as it was approved (11)', async () => {
+    const ask =
+      '@id("mine.agents") @ask("look at it") forbid (principal, action == Weft::Action::"agent.spawn", resource)' +
+      ' when { context.arguments.contains("publish") };'
+    await done('laptop', 'policy', 'add', ask)
+    const script = join(lab.folder, 'agent.sh')
+    const ran = join(lab.folder, 'agent-ran')
+    await writeFile(script, '#!/bin/sh\nsleep 60\n', { mode: 0o755 })
+    const command = ['--grant', `fs.read:${script}`, '--', 'sh', script, 'publish']
+    const spawn = [
+      'agent',
+      'spawn',
+      '--runtime',
+      'custom',
+      '--name',
+      'asked',
+      '--restart',
+      'temporary',
+      ...command
+    ]
+    const first = resultOf(lab.spawn('laptop', spawn))
+    const { id } = await pending('laptop')
+    await writeFile(script, `#!/bin/sh\ntouch ${ran}\n`)
+    await done('laptop', 'approvals', 'approve', id)
+    const next = await pending('laptop')
+    assert.notEqual(next.id, id)
+    await done('laptop', 'approvals', 'deny', next.id)
+    assert.notEqual((await first).code, 0)
+    await writeFile(script, '#!/bin/sh\nsleep 60\n')
+    await done('laptop', ...spawn)
+    assert.match(await done('laptop', 'agent', 'list'), /asked/)
+    await done('laptop', 'agent', 'stop', 'asked')
+    const again = resultOf(lab.spawn('laptop', spawn))
+    await done('laptop', 'approvals', 'deny', (await pending('laptop')).id)
+    assert.notEqual((await again).code, 0)
+    await assert.rejects(readFile(ran), { code: 'ENOENT' })
+  })
+
   it('a restart denies what waits, and the number is not used again', async () => {
     const [, ended] = waiting('laptop', 'echo', 'publish', 'restart')
     const { id } = await pending('laptop')
