@@ -22,15 +22,15 @@ import {
   writeFileSync
 } from 'node:fs'
 import { join } from 'node:path'
-import { formatGrant } from '../../core/index.ts'
-import type { Grant } from '../../core/index.ts'
+import { DEFAULT_SANDBOX, formatGrant } from '../../core/index.ts'
+import type { Grant, Limits } from '../../core/index.ts'
 import type { GroupMaker } from './cgroups.ts'
 import { copiedEtc } from './etc.ts'
 import { entering } from './entering.ts'
 import { GrantRefusedError } from './errors.ts'
 import { gpuBinds } from './gpu-devices.ts'
 import { PIDS_DEFAULT } from './limits.ts'
-import type { Containment, Egress, LaunchPlan, LaunchWish } from './ports.ts'
+import type { Containment, Egress, LaunchPlan, LaunchWish, ToldPlan, WaitingPlan } from './ports.ts'
 import { foundProgram } from './program.ts'
 import {
   EGRESS_SOCKET,
@@ -48,6 +48,7 @@ import {
 import type { Seen } from './view.ts'
 import { SOCKET_VARIABLE } from '../processes/environment.ts'
 import { BadDirectoryError } from '../processes/errors.ts'
+import { toldBytes, waitingCommand } from './waiting.ts'
 
 // Node names no O_PATH: the descriptor says where a folder is and reads nothing. The same on both machines.
 const O_PATH = 0o10_000_000
@@ -104,7 +105,7 @@ export class Bubblewrap implements Containment {
     writeFileSync(this.#filterPath, options.filter, { mode: 0o600 })
   }
 
-  async plan(wish: LaunchWish): Promise<LaunchPlan> {
+  async plan(wish: LaunchWish): Promise<LaunchPlan | ToldPlan> {
     const descriptors = new Descriptors()
     try {
       return await this.#plan(wish, descriptors)
@@ -119,8 +120,25 @@ export class Bubblewrap implements Containment {
     return init === undefined ? null : (childrenOf(init)[0] ?? null) // and the command, its first child.
   }
 
-  async #plan(wish: LaunchWish, descriptors: Descriptors): Promise<LaunchPlan> {
-    const { program, closedPaths } = this.#options
+  waiting(): WaitingPlan {
+    this.#files += 1
+    const wished = { ...NO_LIMITS, pids: PIDS_DEFAULT }
+    const kept = { demanded: NO_LIMITS, isKillable: false } // B3 ends it.
+    const group = this.#deps.groups.make(`waiting-${this.#files}`, wished, kept)
+    const descriptors = new Descriptors()
+    descriptors.add(openSync(this.#filterPath, O_RDONLY))
+    return {
+      command: waitingCommand(this.#options.program, group?.joinFiles ?? []),
+      environment: {},
+      directory: '/',
+      descriptors: descriptors.open,
+      group,
+      release: () => descriptors.close()
+    }
+  }
+
+  async #plan(wish: LaunchWish, descriptors: Descriptors): Promise<LaunchPlan | ToldPlan> {
+    const { closedPaths } = this.#options
     const { grants, limits, directory, isOwnDirectory, kernelSocket } = wish
     checkGrants(grants, { hasEgress: this.#deps.egress !== null, hasSocket: kernelSocket !== null })
     const granted = grantedView(grants, closedPaths)
@@ -139,34 +157,58 @@ export class Bubblewrap implements Containment {
     const egress = net.length === 0 ? null : this.#deps.egress
     if (egress !== null) checkForwarder(egress.program, net)
     const door = await egress?.open(wish.pid, net, wish.watch)
+    const shown = {
+      granted: guardedView(granted, wish.guards).flatMap((it) =>
+        granted.includes(it) ? this.#bind(it, descriptors) : this.#guard(it, descriptors)
+      ),
+      // Made by this kernel, in its home: nobody else can put another in its place.
+      own: isOwnDirectory
+        ? ['--bind', directory, TASK_FOLDER]
+        : ['--perms', '0700', '--tmpfs', TASK_FOLDER],
+      doors: [
+        ...(door === undefined ? [] : ['--bind', door, EGRESS_SOCKET]),
+        ...(kernelSocket === null ? [] : ['--bind', kernelSocket, KERNEL_SOCKET])
+      ]
+    }
     const args = [
       ...WALLS,
       ...this.#system.args,
       ...gpuBinds(wish.gpus),
-      ...(isOwnDirectory ? [] : ['--perms', '0700', '--tmpfs', TASK_FOLDER]),
-      ...guardedView(granted, wish.guards).flatMap((it) =>
-        granted.includes(it) ? this.#bind(it, descriptors) : this.#guard(it, descriptors)
-      ),
-      ...(isOwnDirectory ? this.#bind(own, descriptors) : []),
-      ...(door === undefined ? [] : ['--bind', door, EGRESS_SOCKET]),
-      ...(kernelSocket === null ? [] : ['--bind', kernelSocket, KERNEL_SOCKET]),
+      ...(isOwnDirectory ? [] : shown.own),
+      ...shown.granted,
+      ...(isOwnDirectory ? shown.own : []),
+      ...shown.doors,
       '--remount-ro',
       '/',
       ...Object.entries(environment).flatMap(([name, value]) => ['--setenv', name, value]),
       '--chdir',
-      workDirectory,
-      '--seccomp',
-      String(descriptors.add(openSync(this.#filterPath, O_RDONLY)))
+      workDirectory
     ]
-    const argsDescriptor = descriptors.add(this.#written(args))
+    const command = egress?.entering(EGRESS_SOCKET, wish.command) ?? wish.command
+    const isPlain = descriptors.open.length === 0 && egress === null && isUnlimited(limits)
+    const told =
+      wish.isWaitedFor && isPlain ? toldBytes({ ...wish, args, command }, wish.hasInput) : null
+    return told === null ? this.#spawned(wish, { args, command, descriptors }) : { told }
+  }
+
+  #spawned(
+    { pid, limits, mark }: LaunchWish,
+    parts: {
+      readonly args: readonly string[]
+      readonly command: readonly [string, ...string[]]
+      readonly descriptors: Descriptors
+    }
+  ): LaunchPlan {
+    const { descriptors, command } = parts
+    const filter = String(descriptors.add(openSync(this.#filterPath, O_RDONLY)))
+    const argsDescriptor = descriptors.add(this.#written([...parts.args, '--seccomp', filter]))
     const wished = { ...limits, pids: limits.pids ?? PIDS_DEFAULT }
     const kept = { demanded: limits, isKillable: false } // B3 ends it.
-    const group = this.#deps.groups.make(String(wish.pid), wished, kept)
-    const command = egress?.entering(EGRESS_SOCKET, wish.command) ?? wish.command
-    const confined = [program, '--args', String(argsDescriptor), '--', ...command]
+    const group = this.#deps.groups.make(String(pid), wished, kept)
+    const confined = [this.#options.program, '--args', String(argsDescriptor), '--', ...command]
     return {
       command: entering(group?.joinFiles ?? [], confined),
-      environment: { [wish.mark[0]]: wish.mark[1] }, // B1
+      environment: { [mark[0]]: mark[1] }, // B1
       directory: '/',
       descriptors: descriptors.open,
       group,
@@ -225,6 +267,7 @@ export class Bubblewrap implements Containment {
   }
 }
 
+const NO_LIMITS = DEFAULT_SANDBOX.limits
 const INSIDE = { PATH: PATH_INSIDE, HOME: TASK_FOLDER, TMPDIR: '/tmp' }
 
 /** What every contained process has around it. */
@@ -245,6 +288,10 @@ export const WALLS: readonly string[] = [
   'weaver',
   '--clearenv'
 ]
+
+function isUnlimited(limits: Limits): boolean {
+  return Object.values(limits).every((value) => value === null)
+}
 
 /** Whether what is asked for can be given at all. */
 function checkGrants(

@@ -4,7 +4,15 @@ export { missing, openContainment } from './open.ts'
 export type { OpenContainment } from './open.ts'
 export { TRAP_NOTE_CHARACTERS_MAX, TRAPS_TOLD_MAX } from './limits.ts'
 export { foundProgram } from './program.ts'
-export type { ControlGroup, DevicePlace, Guard, LaunchPlan } from './ports.ts'
+export type {
+  ControlGroup,
+  DevicePlace,
+  Guard,
+  LaunchPlan,
+  LaunchWish,
+  ToldPlan,
+  WaitingPlan
+} from './ports.ts'
 export { trapChanges, trapNote } from './traps.ts'
 export type { TrapChange } from './traps.ts'
 export { checkGuards, lookAtWorkspaces } from './workspace-look.ts'

@@ -34,3 +34,9 @@ export const TRAPS_TOLD_MAX = 64
 
 /** Of the sentence that names them: what a task's reason may have. */
 export const TRAP_NOTE_CHARACTERS_MAX = 300
+
+/** Words of a command that a waiting shell is told: it reads a byte at a time, a microsecond each. */
+export const WORDS_BYTES_MAX = 2048
+
+/** All that it is told: half of what a pipe takes without waiting for its reader. */
+export const WAITING_BYTES_MAX: number = 32 * 1024

@@ -37,6 +37,9 @@ export interface LaunchWish {
   readonly kernelSocket: string | null
   /** Finds the secrets that it is given, in what it sends; null: it is given none. */
   readonly watch: (() => Watcher) | null
+  /** A shell waits to be told what to become: where that is enough, the plan is what it is told. */
+  readonly isWaitedFor: boolean
+  readonly hasInput: boolean
 }
 
 /** Looks for secrets in one stream. */
@@ -48,6 +51,14 @@ export interface Watcher {
   /** Whether there was one so far. */
   readonly hasFound: boolean
 }
+
+/** For a shell that waits. */
+export interface ToldPlan {
+  readonly told: Uint8Array
+}
+
+/** A shell that waits to be told what to become, on descriptor 3; `descriptors` follow it. */
+export type WaitingPlan = LaunchPlan
 
 /** How to start a process so that it is confined. */
 export interface LaunchPlan {
@@ -80,7 +91,9 @@ export interface Containment {
    * @throws WeaverError `CONTAINMENT_GRANT_REFUSED`, `CONTAINMENT_LIMIT_MISSING`, `PROCESS_NOT_FOUND`,
    *   `PROCESS_NOT_EXECUTABLE`, `PROCESS_BAD_DIRECTORY`, `NODE_EGRESS_MISSING`
    */
-  plan(wish: LaunchWish): Promise<LaunchPlan>
+  plan(wish: LaunchWish): Promise<LaunchPlan | ToldPlan>
+  /** Null where it has no such thing. */
+  waiting(): WaitingPlan | null
   /** The process that was asked for, below the one that confines it; null before it runs. */
   inside(osPid: number): number | null
 }

@@ -99,6 +99,10 @@ export class Seatbelt implements Containment {
     }
   }
 
+  waiting(): null {
+    return null
+  }
+
   /** sandbox-exec becomes the command. */
   inside(osPid: number): number {
     return osPid

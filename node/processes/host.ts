@@ -18,6 +18,7 @@ import type {
   ControlGroup,
   Guard,
   LaunchPlan,
+  LaunchWish,
   OpenContainment,
   TrapChange
 } from '../containment/index.ts'
@@ -36,8 +37,7 @@ import { checkShape, launch } from './launch.ts'
 import type { Launched } from './launch.ts'
 import { GROUP_POLL_MS, SWEEP_DELAY_MS, YOUNG_MS } from './limits.ts'
 import type { Leader, OsProcesses } from './os-processes.ts'
-import { closePipe, PipeMaker } from './pipes.ts'
-import type { Pipe } from './pipes.ts'
+import { PipeMaker } from './pipes.ts'
 import { ProcessIo } from './process-io.ts'
 import { RealProcess } from './real-process.ts'
 import { reap } from './reaper.ts'
@@ -48,6 +48,7 @@ import { sharedScans } from './shared-scans.ts'
 import { Spool } from './spool.ts'
 import { killAll } from './tree.ts'
 import { watchTraps } from './trap-watch.ts'
+import { WaitingShells } from './waiting-shells.ts'
 
 export interface RealProcessHostDeps {
   readonly os: OsProcesses
@@ -84,6 +85,7 @@ export class RealProcessHost implements ProcessHost {
   readonly #journalPath: string
   readonly #machineBoot: string
   readonly #pipes: PipeMaker
+  readonly #waiting: WaitingShells
   readonly #sampler: Sampler
   /** From before its start to the end of its group; null while it is being started. */
   readonly #live = new Map<Pid, RealProcess | null>()
@@ -106,6 +108,11 @@ export class RealProcessHost implements ProcessHost {
       groupFolders: deps.containment.groups.folders
     })
     this.#pipes = new PipeMaker(deps)
+    this.#waiting = new WaitingShells({
+      ...deps,
+      pipes: this.#pipes,
+      plan: () => deps.containment.containment().waiting()
+    })
     this.#sampler = new Sampler({
       ...deps,
       onTree: (pid, tree, isAlive) => this.#live.get(pid)?.remember(tree, isAlive)
@@ -141,7 +148,7 @@ export class RealProcessHost implements ProcessHost {
 
   /** See the port for what it throws. */
   async spawn(request: SpawnRequest): Promise<RunningProcess> {
-    const { pid, command, env, io } = request
+    const { pid, command, env } = request
     if (this.#stopping !== null) throw new ProcessStartError(command[0], STOPPED)
     checkShape(command, env)
     const { homeId, bootId } = this.#options
@@ -149,10 +156,8 @@ export class RealProcessHost implements ProcessHost {
     this.#live.set(pid, null) // Before it can carry the mark, or a sweep would take it for a stray.
     try {
       const traps = await watchTraps(this.#deps, request)
-      const pipes = await this.#pipes.take(io === null ? 2 : 3)
-      const plan = await this.#plan(request, { leash, guards: traps.guards, pipes: pipes ?? [] })
-      const launched = await this.#launch(plan, { hasInput: io !== null, pipes })
-      return traps.follow(this.#adopt(request, leash, { ...launched, group: plan.group }))
+      const launched = await this.#started(request, leash, traps.guards)
+      return traps.follow(this.#adopt(request, leash, launched))
     } catch (error) {
       this.#live.delete(pid)
       void this.#deps.containment.egress?.close(pid)
@@ -161,35 +166,33 @@ export class RealProcessHost implements ProcessHost {
   }
 
   /** Either way of starting it: contained, or as an ordinary process of this user (H5). */
-  async #plan(
+  async #started(
     request: SpawnRequest,
-    {
-      leash,
-      guards,
-      pipes
-    }: {
-      readonly leash: Leash
-      readonly guards: readonly Guard[]
-      readonly pipes: readonly Pipe[]
-    }
-  ): Promise<LaunchPlan> {
-    try {
-      return request.sandbox.containment === 'os'
-        ? await this.#contained(request, leash, guards)
-        : this.#uncontained(request, leash)
-    } catch (error) {
-      for (const pipe of pipes) closePipe(pipe)
-      throw error
-    }
-  }
-
-  async #contained(
-    { pid, command, cwd, env, ...rest }: SpawnRequest,
     leash: Leash,
     guards: readonly Guard[]
-  ): Promise<LaunchPlan> {
+  ): Promise<Launched & { readonly group: ControlGroup | null }> {
+    const hasInput = request.io !== null
+    if (request.sandbox.containment === 'none') {
+      return await this.#launch(this.#uncontained(request, leash), hasInput)
+    }
+    const wish = this.#wish(request, leash, guards)
+    const containment = this.#deps.containment.containment()
+    const plan = await containment.plan({ ...wish, isWaitedFor: this.#waiting.hasOne })
+    if (!('told' in plan)) return await this.#launch(plan, hasInput)
+    const become = this.#waiting.become(plan.told, hasInput)
+    if (become !== null) return become
+    const other = await containment.plan({ ...wish, isWaitedFor: false })
+    if ('told' in other) throw new ProcessStartError(request.command[0], STOPPED) // Not reached.
+    return await this.#launch(other, hasInput)
+  }
+
+  #wish(
+    { pid, command, cwd, env, io, ...rest }: SpawnRequest,
+    leash: Leash,
+    guards: readonly Guard[]
+  ): Omit<LaunchWish, 'isWaitedFor'> {
     const { directory, environment } = this.#options
-    return await this.#deps.containment.containment().plan({
+    return {
       pid,
       command,
       environment: containedEnvironment(environment),
@@ -202,8 +205,9 @@ export class RealProcessHost implements ProcessHost {
       limits: rest.sandbox.limits,
       gpus: rest.gpus ?? [],
       watch: rest.outputFilter ?? null,
-      kernelSocket: rest.kernelSocket ?? null
-    })
+      kernelSocket: rest.kernelSocket ?? null,
+      hasInput: io !== null
+    }
   }
 
   /** Not confined, and limited and ended by its control group all the same, where there are any. */
@@ -231,12 +235,14 @@ export class RealProcessHost implements ProcessHost {
 
   async #launch(
     plan: LaunchPlan,
-    streams: { readonly hasInput: boolean; readonly pipes: readonly Pipe[] | null }
-  ): Promise<Launched> {
+    hasInput: boolean
+  ): Promise<Launched & { readonly group: ControlGroup | null }> {
+    const { group } = plan
     try {
-      return await launch({ ...plan, ...streams })
+      const pipes = await this.#pipes.take(hasInput ? 3 : 2)
+      return { ...(await launch({ ...plan, hasInput, pipes })), group }
     } catch (error) {
-      void plan.group?.remove()
+      void group?.remove()
       throw error
     } finally {
       plan.release()
@@ -351,6 +357,7 @@ export class RealProcessHost implements ProcessHost {
       // Those that were being started when the stop came are next.
       if (this.#live.size > 0) await this.#deps.clock.sleep(GROUP_POLL_MS)
     }
+    await this.#waiting.stop()
     await this.#killStrays()
     this.#sampler.stop()
     await this.spool.stop()

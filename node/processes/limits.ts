@@ -57,3 +57,9 @@ export const PIDS_PER_BLOCK = 100
 
 /** Environment bytes of a foreign process that are searched for our mark. Linux allows 6 MB in all. */
 export const ENVIRONMENT_BYTES_MAX: number = 6 * 1024 * 1024
+
+/**
+ * Shells that wait to become contained processes: one for the next start, and two that are joining their control groups
+ * meanwhile, which takes as long as a start or two. 0.2 MB each.
+ */
+export const WAITING_SHELLS = 3
