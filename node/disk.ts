@@ -120,24 +120,25 @@ class Syncs {
     this.#clock = clock
   }
 
-  sync(fd: number): Promise<void> {
+  /** `bytes` have been written since the last one. */
+  sync(fd: number, bytes: number): Promise<void> {
     const started = this.#clock.now()
-    if (isOnTheSpot(this.#pace)) {
+    if (isOnTheSpot(this.#pace, bytes)) {
       fdatasyncSync(fd)
-      this.#done(started)
+      this.#done(bytes, started)
       return DONE
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     fdatasync(fd, (error) => {
-      this.#done(started)
+      this.#done(bytes, started)
       if (error === null) resolve()
       else reject(error)
     })
     return promise
   }
 
-  #done(started: number): void {
-    this.#pace = afterSync(this.#pace, this.#clock.now() - started)
+  #done(bytes: number, started: number): void {
+    this.#pace = afterSync(this.#pace, bytes, this.#clock.now() - started)
   }
 }
 
@@ -147,6 +148,7 @@ class DiskFile implements FolderFile {
   readonly #isBulk: boolean
   readonly #syncs: Syncs
   #closed: Promise<void> | null = null
+  #unsyncedBytes = 0
 
   constructor(name: string, handle: FileHandle, { syncs, isBulk }: Place) {
     this.#name = name
@@ -185,6 +187,7 @@ class DiskFile implements FolderFile {
     if (this.#isBulk) return attempt('write', this.#name, () => this.#writeElsewhere(offset, bytes))
     // In place: it only fills the page cache, and the way to another thread and back takes longer than
     // that. What takes time, the sync, is done elsewhere.
+    this.#unsyncedBytes += bytes.length
     return attempt('write', this.#name, () => {
       let written = 0
       while (written < bytes.length) {
@@ -205,7 +208,9 @@ class DiskFile implements FolderFile {
   sync(): Promise<void> {
     // How long the last one took says nothing of the next where files are large: never on the spot.
     if (this.#isBulk) return attempt('sync', this.#name, () => this.#handle.datasync())
-    return attempt('sync', this.#name, () => this.#syncs.sync(this.#handle.fd))
+    const bytes = this.#unsyncedBytes
+    this.#unsyncedBytes = 0
+    return attempt('sync', this.#name, () => this.#syncs.sync(this.#handle.fd, bytes))
   }
 
   truncate(size: number): Promise<void> {

@@ -91,6 +91,8 @@ export const REPAIR_POLL_MS: Millis = millis(50)
 
 /** A sync no longer than that is made on the spot: twice what the way to another thread and back takes. */
 export const SYNC_QUICK_MS = 0.3
+/** One of more bytes is never made on the spot: a block of 64 writers takes 20 kB, a batch from a peer megabytes. */
+export const SYNC_SPOT_BYTES_MAX: number = 64 * 1024
 /** So many quick ones in a row say that the disk is so: a busy one has slow ones in between. */
 export const SYNCS_QUICK_MIN = 8
 /** Then one is made elsewhere, so that appends without an end leave the event loop its turns: 2 ms at worst. */

@@ -6,8 +6,14 @@
 //   P1. After a sync that was not quick, those that follow are made elsewhere until SYNCS_QUICK_MIN in a row
 //       were quick again.
 //   P2. At most SYNCS_ON_THE_SPOT_MAX in a row are made on the spot: then the event loop gets its turn.
+//   P3. A sync of more than SYNC_SPOT_BYTES_MAX is made elsewhere, and says nothing of the next small one.
 
-import { SYNC_QUICK_MS, SYNCS_ON_THE_SPOT_MAX, SYNCS_QUICK_MIN } from './limits.ts'
+import {
+  SYNC_QUICK_MS,
+  SYNC_SPOT_BYTES_MAX,
+  SYNCS_ON_THE_SPOT_MAX,
+  SYNCS_QUICK_MIN
+} from './limits.ts'
 
 export interface SyncPace {
   readonly quickInARow: number
@@ -16,14 +22,20 @@ export interface SyncPace {
 
 export const SYNC_PACE_START: SyncPace = { quickInARow: 0, onTheSpotInARow: 0 }
 
-export function isOnTheSpot({ quickInARow, onTheSpotInARow }: SyncPace): boolean {
-  return quickInARow >= SYNCS_QUICK_MIN && onTheSpotInARow < SYNCS_ON_THE_SPOT_MAX
+/** `bytes` is what has been written since the last sync. */
+export function isOnTheSpot({ quickInARow, onTheSpotInARow }: SyncPace, bytes: number): boolean {
+  return (
+    bytes <= SYNC_SPOT_BYTES_MAX &&
+    quickInARow >= SYNCS_QUICK_MIN &&
+    onTheSpotInARow < SYNCS_ON_THE_SPOT_MAX
+  )
 }
 
 /** After a sync that was made as `isOnTheSpot` said. */
-export function afterSync(pace: SyncPace, tookMs: number): SyncPace {
+export function afterSync(pace: SyncPace, bytes: number, tookMs: number): SyncPace {
+  if (bytes > SYNC_SPOT_BYTES_MAX) return { ...pace, onTheSpotInARow: 0 } // P3
   return {
     quickInARow: tookMs <= SYNC_QUICK_MS ? pace.quickInARow + 1 : 0,
-    onTheSpotInARow: isOnTheSpot(pace) ? pace.onTheSpotInARow + 1 : 0
+    onTheSpotInARow: isOnTheSpot(pace, bytes) ? pace.onTheSpotInARow + 1 : 0
   }
 }

@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { SYNC_QUICK_MS, SYNCS_ON_THE_SPOT_MAX, SYNCS_QUICK_MIN } from '../../../node/limits.ts'
+import {
+  SYNC_QUICK_MS,
+  SYNC_SPOT_BYTES_MAX,
+  SYNCS_ON_THE_SPOT_MAX,
+  SYNCS_QUICK_MIN
+} from '../../../node/limits.ts'
 import { afterSync, isOnTheSpot, SYNC_PACE_START } from '../../../node/sync-pace.ts'
 
 /** Which of these syncs were made on the spot. */
-function madeOnTheSpot(tookMs: readonly number[]): readonly boolean[] {
+function madeOnTheSpot(tookMs: readonly number[], bytes = 500): readonly boolean[] {
   let pace = SYNC_PACE_START
   return tookMs.map((took) => {
-    const was = isOnTheSpot(pace)
-    pace = afterSync(pace, took)
+    const was = isOnTheSpot(pace, bytes)
+    pace = afterSync(pace, bytes, took)
     return was
   })
 }
@@ -45,5 +50,15 @@ describe('node: the pace of syncs', () => {
       assert(inARow <= SYNCS_ON_THE_SPOT_MAX)
     }
     assert(made.filter(Boolean).length > 70)
+  })
+
+  it('never makes a large one on the spot, and learns nothing from it (P3)', () => {
+    const large = SYNC_SPOT_BYTES_MAX + 1
+    const times = Array.from({ length: 3 * SYNCS_QUICK_MIN }, () => quick)
+    assert(madeOnTheSpot(times, SYNC_SPOT_BYTES_MAX).includes(true))
+    assert(!madeOnTheSpot(times, large).includes(true))
+    let pace = SYNC_PACE_START
+    for (const took of times.slice(0, SYNCS_QUICK_MIN)) pace = afterSync(pace, 500, took)
+    assert(isOnTheSpot(afterSync(pace, large, slow), 500))
   })
 })
