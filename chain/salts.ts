@@ -2,7 +2,7 @@
 // values. They are drawn from the node's key, so blocks are the same on every run, and nobody without the
 // key can compute them. A verifier needs to know none of this: it hashes the salt it finds.
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { concatBytes, shake256, utf8 } from '../core/index.ts'
 import type { Signer } from '../core/index.ts'
 import { SALT_BYTES } from './limits.ts'
@@ -18,7 +18,7 @@ export function saltSource(signer: Signer): SaltSource {
   return (height, count) => {
     const place = new Uint8Array(8)
     new DataView(place.buffer).setBigUint64(0, BigInt(height))
-    const stream = createHash('shake256', { outputLength: count * SALT_BYTES })
-    return new Uint8Array(stream.update(concatBytes(key, place)).digest())
+    const options = { outputEncoding: 'buffer', outputLength: count * SALT_BYTES } as const
+    return new Uint8Array(hash('shake256', concatBytes(key, place), options))
   }
 }

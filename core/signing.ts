@@ -5,6 +5,7 @@ import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { concatBytes, utf8 } from './bytes.ts'
 import { WeaverError } from './errors.ts'
+import { domainPrefix } from './hash.ts'
 import { nodeIdOf, publicKeyOf } from './ids.ts'
 import type { NodeId } from './ids.ts'
 
@@ -61,8 +62,7 @@ export function isSignedBy(
 }
 
 function separated(domain: string, bytes: Uint8Array): Uint8Array {
-  const text = utf8(domain)
-  return concatBytes(Uint8Array.of(text.length), text, bytes)
+  return concatBytes(domainPrefix(domain), bytes)
 }
 
 /** No domain is as long as the first byte of a text is great, so neither stands for the other. */
