@@ -82,5 +82,5 @@ export const ENTRY_BYTES_USUAL = 300
 export const CHECK_AHEAD_BYTES: number = 256 * 1024
 /** Read at once by a verification, which checks nothing between two turns of the loop itself. */
 export const CHECK_READ_BYTES: number = 512 * 1024
-/** Whole tiles of a lane's tree that stay in memory, 8 KB each: of a million blocks all but the leaves. */
-export const TILES_KEPT_MAX = 16
+/** Whole tiles of a lane's tree that stay in memory, 16 KB each with the nodes above: all of four million entries. */
+export const TILES_KEPT_MAX = 64

@@ -12,17 +12,15 @@
 
 import { concatBytes, HASH_BYTES } from '../../core/index.ts'
 import type { NodeId } from '../../core/index.ts'
-import { sha256Pair } from '../offline/tree.ts'
-import { nodePrimitives } from '../offline/node-primitives.ts'
 import { TILES_KEPT_MAX } from '../limits.ts'
 import type { LaneDisk, LaneFile } from '../ports.ts'
+import { Tile, TILE_WIDTH } from './tile.ts'
 
-const TILE_WIDTH = 256
 const TILE_BYTES = TILE_WIDTH * HASH_BYTES
+/** Doublings from a hash of one file to one of the next. */
+const TILE_HEIGHT = 8
 /** 256^6 leaves are 2^48: more than a lane can have in any lifetime. */
 const FILES_MAX = 7
-
-const pair = sha256Pair(nodePrimitives)
 
 interface Level {
   readonly name: string
@@ -35,7 +33,7 @@ interface Level {
 export class TreeStore {
   readonly #disk: LaneDisk
   readonly #levels: Level[]
-  readonly #kept = new Map<string, readonly Uint8Array[]>()
+  readonly #kept = new Map<string, Tile>()
   #size: number
 
   private constructor(disk: LaneDisk, lane: NodeId, size: number) {
@@ -69,7 +67,8 @@ export class TreeStore {
       this.#size += 1
       for (let file = 1; this.#size % TILE_WIDTH ** file === 0 && file < FILES_MAX; file += 1) {
         const index = this.#size / TILE_WIDTH ** file - 1
-        this.#levels[file]?.fresh.push(fold(await this.#tile(file - 1, index)))
+        const tile = await this.#tile(file - 1, index)
+        this.#levels[file]?.fresh.push(tile.node(TILE_HEIGHT, 0))
       }
     }
   }
@@ -100,46 +99,44 @@ export class TreeStore {
 
   /** Reads several nodes with one look at each tile; whole ones never change, and the last are kept. */
   reader(): NodeReader {
-    const tiles = new Map<string, Promise<readonly Uint8Array[]>>()
+    const tiles = new Map<string, Promise<Tile>>()
     return (level, index) => {
-      const file = Math.floor(level / 8)
-      const width = 2 ** (level % 8)
+      const file = Math.floor(level / TILE_HEIGHT)
+      const height = level % TILE_HEIGHT
+      const width = 2 ** height
       const first = index * width
       const tile = Math.floor(first / TILE_WIDTH)
       const key = `${file}/${tile}`
       const read = tiles.get(key) ?? this.#keptTile(file, tile)
       tiles.set(key, read)
-      const from = first - tile * TILE_WIDTH
-      return read.then((hashes) => fold(hashes.slice(from, from + width)))
+      return read.then((each) => each.node(height, (first - tile * TILE_WIDTH) / width))
     }
   }
 
-  async #keptTile(file: number, tile: number): Promise<readonly Uint8Array[]> {
+  async #keptTile(file: number, tile: number): Promise<Tile> {
     const key = `${file}/${tile}`
     const kept = this.#kept.get(key)
     if (kept !== undefined) return kept
-    const hashes = await this.#tile(file, tile)
-    if (hashes.length < TILE_WIDTH) return hashes
+    const read = await this.#tile(file, tile)
+    if (!read.isWhole) return read
     const [oldest] = this.#kept.keys()
     if (this.#kept.size >= TILES_KEPT_MAX && oldest !== undefined) this.#kept.delete(oldest)
-    this.#kept.set(key, hashes)
-    return hashes
+    this.#kept.set(key, read)
+    return read
   }
 
   /** The hashes of one tile, fewer at the right edge. */
-  async #tile(file: number, tile: number): Promise<readonly Uint8Array[]> {
+  async #tile(file: number, tile: number): Promise<Tile> {
     const level = this.#levels[file]
-    if (level === undefined) return []
+    if (level === undefined) return new Tile(new Uint8Array(0))
     const first = tile * TILE_WIDTH
     const last = first + TILE_WIDTH
     const stored = Math.min(level.stored, last) - first
     const bytes = stored > 0 ? await this.#read(level.name, first, stored) : new Uint8Array(0)
-    const hashes: Uint8Array[] = []
-    for (let at = 0; at + HASH_BYTES <= bytes.length; at += HASH_BYTES) {
-      hashes.push(bytes.slice(at, at + HASH_BYTES))
-    }
+    const whole = bytes.subarray(0, bytes.length - (bytes.length % HASH_BYTES))
     const skipped = Math.max(0, first - level.stored)
-    return [...hashes, ...level.fresh.slice(skipped, Math.max(0, last - level.stored))]
+    const fresh = level.fresh.slice(skipped, Math.max(0, last - level.stored))
+    return new Tile(concatBytes(whole, ...fresh))
   }
 
   async #read(name: string, first: number, count: number): Promise<Uint8Array> {
@@ -165,18 +162,4 @@ async function sizeOf(disk: LaneDisk, name: string): Promise<number> {
   } finally {
     await file.close()
   }
-}
-
-/** The hash over 1, 2, 4, ... 256 neighbours. Missing ones (a damaged file) make a hash that is wrong, not a crash. */
-function fold(hashes: readonly Uint8Array[]): Uint8Array {
-  let level = hashes
-  while (level.length > 1) {
-    const above: Uint8Array[] = []
-    for (let at = 0; at < level.length; at += 2) {
-      const [left, right] = [level[at], level[at + 1]]
-      if (left !== undefined) above.push(right === undefined ? left : pair(left, right))
-    }
-    level = above
-  }
-  return level[0] ?? new Uint8Array(HASH_BYTES)
 }
