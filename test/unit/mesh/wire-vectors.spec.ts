@@ -9,6 +9,8 @@ import {
   fromHex,
   meshId,
   publicKeyOf,
+  readRotation,
+  signRotation,
   toHex,
   unixMillis,
   WeaverError
@@ -42,6 +44,7 @@ const FILE = new URL('../../vectors/mesh/wire-v1.json', import.meta.url)
 const at = unixMillis(1_800_000_000_000)
 const founder = testSigner('founder')
 const server = testSigner('server')
+const heir = testSigner('heir')
 const mesh = meshId('ce7a668d00ecf521bcfbb322f9b28ac7f64968e2cd25036c8cc280ce4eb67d8f')
 const [before, kept] = ['11'.repeat(32), '22'.repeat(32)] as const
 const incarnation = { generation: 3, bootId: 'boot' }
@@ -63,7 +66,15 @@ function bodies(): Readonly<Record<string, StatementBody>> {
     role: { kind: 'role', mesh, node, role: 'admin', after: [before], keeps: [kept], at },
     leave: { kind: 'leave', mesh, node, ends: [before], at },
     quorum: { kind: 'quorum', mesh, signatures: 2, after: [], keeps: [kept], at },
-    approve: { kind: 'approve', mesh, statements: [before, kept], at }
+    approve: { kind: 'approve', mesh, statements: [before, kept], at },
+    succeed: {
+      kind: 'succeed',
+      mesh,
+      node: heir.nodeId,
+      rotation: signRotation(founder, heir),
+      keeps: [kept],
+      at
+    }
   }
 }
 
@@ -165,6 +176,24 @@ describe('mesh: golden bytes of statements, claims, rumours and RPC frames', () 
         )
       }
     }
+  })
+
+  it('are a succession that both keys have signed, as the page says', () => {
+    const bytes = bytesIn(golden.statements['succeed'])
+    const parsed = parseStatement(bytes)
+    assert(parsed?.body.kind === 'succeed')
+    const { rotation, node } = parsed.body
+    assert.deepEqual(readRotation(rotation), { from: founder.nodeId, to: node })
+    const [body, byOld, byNew] = decode(rotation) as [Uint8Array, Uint8Array, Uint8Array]
+    assert.deepEqual(decode(body), [1, publicKeyOf(founder.nodeId), publicKeyOf(heir.nodeId)])
+    assert(isSigned(founder.nodeId, 'weft/key-rotation/1', body, byOld))
+    assert(isSigned(heir.nodeId, 'weft/key-rotation/1', body, byNew))
+    const other = { ...parsed.body, node: server.nodeId }
+    const forged = signStatement(founder, other).bytes
+    assert.equal(
+      readOrNull(() => parseStatement(forged)),
+      null
+    )
   })
 
   it('are claims, as the page says, of this node in this mesh alone', () => {
