@@ -273,6 +273,7 @@ class Libp2pNetwork implements Network, NetworkPaths {
     const table = (): Promise<HashTable> => this.#table()
     return {
       provide: async (key, signal) => (await table()).provide(key, signal),
+      withdraw: async (key) => (await table()).withdraw(key),
       async *providers(key, signal) {
         yield* (await table()).providers(key, signal)
       }

@@ -108,6 +108,10 @@ export class HashTable implements ContentRouting {
     while ((await events.next()).done !== true);
   }
 
+  async withdraw(key: Uint8Array): Promise<void> {
+    await this.#table.cancelReprovide(contentId(key))
+  }
+
   async *providers(key: Uint8Array, signal: AbortSignal): AsyncIterable<NodeId> {
     const told = new Set<NodeId>()
     const { types } = this.#deps

@@ -104,6 +104,9 @@ export interface ContentRouting {
    */
   provide(key: Uint8Array, signal: AbortSignal): Promise<void>
 
+  /** What `key` names is not here any more: it is not said again, and who was told of it forgets it in time. */
+  withdraw(key: Uint8Array): Promise<void>
+
   /**
    * Members that say they have it, each once, the first known first; ends when all who were asked have
    * answered. `key` is the digest of the content, 16 to 64 bytes. Leaving the loop ends the search.

@@ -12,9 +12,10 @@ import type { RpcClient, RpcService } from '../rpc/index.ts'
 import { BlobList, chunkHash } from './blob-list.ts'
 import { blobDamaged, blobsBusy, blobTooLarge } from './errors.ts'
 import { fetchBlob } from './fetch.ts'
-import { findBlob, provideBlob } from './find.ts'
+import { findBlob } from './find.ts'
 import type { FetchProgress, Found } from './fetch.ts'
 import { BLOB_BUDGET_BYTES, BLOB_BYTES_MAX, BLOB_CHUNK_BYTES, BLOB_FETCHES_MAX } from './limits.ts'
+import { Provider } from './provide.ts'
 import { BlobServer } from './serve.ts'
 import { Shelf } from './shelf.ts'
 import type { BlobRecord, ShelfDeps } from './shelf.ts'
@@ -63,17 +64,27 @@ export class Blobs {
   readonly #shelf: Shelf
   readonly #underway = new Map<BlobId, Underway>()
   readonly #stopping = new AbortController()
+  readonly #provider: Provider
+  #providing: Promise<void> = Promise.resolve()
   #isStopped = false
 
   constructor(deps: BlobsDeps, options: BlobsOptions = {}) {
     this.#deps = deps
     this.#shelf = new Shelf(deps, { budgetBytes: options.budgetBytes ?? BLOB_BUDGET_BYTES })
+    this.#provider = new Provider({
+      ...deps,
+      routing: () => deps.routing?.() ?? null,
+      held: () => this.#shelf.whole()
+    })
     this.service = new BlobServer({ ...deps, shelf: this.#shelf })
   }
 
   /** Takes up what the home has. To be called once, before anything else. */
-  open(): Promise<void> {
-    return this.#shelf.open()
+  async open(): Promise<void> {
+    await this.#shelf.open()
+    if (this.#deps.routing !== undefined) {
+      this.#providing = this.#provider.run(this.#stopping.signal)
+    }
   }
 
   /** Ends the fetches; what has arrived stays. Idempotent. */
@@ -84,6 +95,7 @@ export class Blobs {
     const running = [...this.#underway.values()]
     for (const { stop } of running) stop.abort(reason)
     await Promise.allSettled(running.map(({ done }) => done))
+    await this.#providing
   }
 
   get usedBytes(): number {
@@ -202,9 +214,7 @@ export class Blobs {
 
   /** Beside everything else: nobody waits for it, and it never rejects. */
   #provide(id: BlobId): void {
-    const { log } = this.#deps
-    const routing = (): ContentRouting | null => this.#deps.routing?.() ?? null
-    void provideBlob({ routing, log }, id, this.#stopping.signal)
+    void this.#provider.say(id, this.#stopping.signal)
   }
 
   #begin(id: BlobId): Underway {

@@ -56,16 +56,32 @@ async function providers(
   return found // Also those that were found before it took too long.
 }
 
-/** Says to the hash table that this node has it. Never rejects: it is said again. */
+/** Says to the hash table that this node has it. Never rejects: it is said again. @returns whether it was */
 export async function provideBlob(
   { routing, log }: Pick<FindDeps, 'routing' | 'log'>,
   id: BlobId,
   signal: AbortSignal
-): Promise<void> {
+): Promise<boolean> {
+  const table = routing()
+  if (table === null) return false
   try {
-    await routing()?.provide(routingKey(id), signal)
+    await table.provide(routingKey(id), signal)
+    return true
   } catch (error) {
     log.debug('nobody was told of a blob', { blob: id, error: String(error) })
+    return false
+  }
+}
+
+/** This node has it no more, and the hash table need not say it again. Never rejects. */
+export async function withdrawBlob(
+  { routing, log }: Pick<FindDeps, 'routing' | 'log'>,
+  id: BlobId
+): Promise<void> {
+  try {
+    await routing()?.withdraw(routingKey(id))
+  } catch (error) {
+    log.debug('a blob is not withdrawn', { blob: id, error: String(error) })
   }
 }
 

@@ -42,6 +42,17 @@ export const BLOB_ASK_TIMEOUT_MS: Millis = millis(3000)
 /** Members that are all asked who has a blob: 50 short calls. In a larger mesh content routing says it. */
 export const BLOB_ASK_PEERS_MAX = 50
 
+/** What is here is said to the hash table so often: its records last 48 h, and may be lost twice in between. */
+export const BLOB_PROVIDE_INTERVAL_MS: Millis = millis(12 * 3_600_000)
+/** How often it is looked what to say. */
+export const BLOB_PROVIDE_LOOK_MS: Millis = millis(60_000)
+/** Said in one look: BLOBS_MAX of them are through in one interval. */
+export const BLOB_PROVIDES_PER_LOOK: number = Math.ceil(
+  BLOBS_MAX / (BLOB_PROVIDE_INTERVAL_MS / BLOB_PROVIDE_LOOK_MS)
+)
+/** From half as many members as are asked themselves: nobody asks the table of a smaller mesh. */
+export const BLOB_PROVIDE_PEERS_MIN: number = BLOB_ASK_PEERS_MAX / 2
+
 /** Fetches of others that are served at once: two buffers of a chunk each, 8 MiB. */
 export const BLOB_SERVES_MAX = 16
 /** Those of one member among them, so that one alone cannot take all. */

@@ -71,6 +71,11 @@ export class Shelf {
     return [...this.#entries.values()].map((entry) => ({ ...entry }))
   }
 
+  /** Blobs that are whole. */
+  whole(): readonly BlobId[] {
+    return [...this.#entries.values()].flatMap(({ id, isWhole }) => (isWhole ? [id] : []))
+  }
+
   record(id: BlobId): BlobRecord | null {
     return this.#entries.get(id) ?? null
   }

@@ -42,6 +42,7 @@ describe('findBlob()', () => {
   function table(named: readonly NodeId[], fails = false): ContentRouting {
     return {
       provide: async (key) => void searched.push(key),
+      withdraw: async () => undefined,
       providers: async function* (key) {
         searched.push(key)
         yield* named
