@@ -15,7 +15,7 @@ import {
   ApprovalsFullError,
   askedText
 } from './errors.ts'
-import { APPROVAL_DEADLINE_MS, APPROVALS_MAX } from './limits.ts'
+import { APPROVAL_DEADLINE_MS, APPROVALS_MAX, APPROVALS_OF_ONE_MAX } from './limits.ts'
 import type { ApprovalDesk, EntryDraft, GateLedger, OpenedApproval, Sighting } from './ports.ts'
 import { principalText } from './request.ts'
 import type { GateRequest } from './request.ts'
@@ -172,6 +172,7 @@ export class Approvals implements ApprovalDesk {
         return { reference: view.reference, number: view.number, entry: null }
       }
     }
+    this.#checkShare(requests)
     this.#makeRoom()
     const number = this.#next
     if (number >= this.#reserved) throw new ApprovalsFullError(NUMBERS_AHEAD)
@@ -285,6 +286,16 @@ export class Approvals implements ApprovalDesk {
     })
   }
 
+  /** Nobody but the owner can fill the desk, and so keep others from asking. */
+  #checkShare([first]: readonly GateRequest[]): void {
+    if (first === undefined || first.principal.kind === 'owner') return
+    const asker = principalText(first.principal)
+    const own = [...this.#held.values()].filter(({ view }) => {
+      return view.state === 'pending' && view.principal === asker
+    })
+    if (own.length >= APPROVALS_OF_ONE_MAX) throw new ApprovalsFullError(APPROVALS_OF_ONE_MAX)
+  }
+
   #makeRoom(): void {
     if (this.#held.size < APPROVALS_MAX) return
     const over = [...this.#held.values()].find(
@@ -334,7 +345,8 @@ export class Approvals implements ApprovalDesk {
 
   #runsElsewhere({ action, context }: GateRequest): boolean {
     const node = context['node']
-    return action === 'task.submit' && typeof node === 'string' && node !== this.#options.self
+    const isSent = action === 'task.submit' || action === 'process.exec'
+    return isSent && typeof node === 'string' && node !== this.#options.self
   }
 
   #deadlineMs(): Millis {

@@ -44,5 +44,7 @@ export const SLICES_MAX = 512
 
 /** Requests that may wait for approval at once, and as many decided ones are shown. */
 export const APPROVALS_MAX = 256
+/** Of these, what one process or member may have waiting: sixteen of them would fill the desk. */
+export const APPROVALS_OF_ONE_MAX = 16
 /** After it, a request that nobody has decided is denied, and an approval that nobody has used is void. */
 export const APPROVAL_DEADLINE_MS: Millis = millis(10 * 60_000)

@@ -47,6 +47,7 @@ export class Recorder {
       const payload = {
         kind: 'agent',
         name: agent.name,
+        by: agent.requester,
         argv: [...agent.command],
         ...sandboxCbor(agent.sandbox)
       }

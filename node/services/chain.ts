@@ -127,7 +127,8 @@ async function storyOf(rooms: Rooms, text: string, signal: AbortSignal): Promise
   const subjects = rows.map((row) => `process:${row.gpid}`)
   const story = new Story(
     gpid === null ? subjects : [`process:${gpid}`, ...subjects],
-    gpid === null ? text : null
+    gpid === null ? text : null,
+    (lane) => laneName(mesh, lane)
   )
   await story.learn(chain, { signal })
   // What was never started has no story; the resolver says what there is to choose from.

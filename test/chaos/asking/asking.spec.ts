@@ -416,6 +416,19 @@ time.sleep(300)
     assert.deepEqual([child?.parent, child?.role], [boss?.pid, 'coder'])
     const own: Agent[] = JSON.parse(String(answers.get('agents')?.[1]))
     assert.deepEqual(own.map(({ name }) => name).toSorted(), ['child', 'plain'])
+    // What it did, and had others do, is its story.
+    const { stdout: story } = await lab.weaver(
+      'laptop',
+      'chain',
+      'log',
+      '--process',
+      'boss',
+      '-n',
+      '200'
+    )
+    assert.match(story, /policy\.decision {2}process:\d+ -> agent:child .*role\.devops\.spawns/)
+    assert.match(story, /process\.started .*"name":"child"/)
+    assert.match(story, /task\.started/)
     await lab.weaver('laptop', 'agent', 'stop', 'boss')
     await until(async () => {
       const left = (await kernel.client.agents()).filter(({ state }) => state === 'running')

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { millis } from '../../../core/index.ts'
+import { millis, pid } from '../../../core/index.ts'
 import type { Millis } from '../../../core/index.ts'
 import { Approvals, createGate } from '../../../governance/index.ts'
 import type { Decision, Gate, GateRequest, MachineView } from '../../../governance/index.ts'
+import { APPROVALS_OF_ONE_MAX } from '../../../governance/limits.ts'
 import { MemoryLedger } from '../../doubles/ledger.ts'
 import { MemoryStore } from '../../doubles/memory-store.ts'
 import { testNode } from '../../doubles/peer-directory.ts'
@@ -212,6 +213,25 @@ describe('governance/approvals', () => {
       codes.add(await asked(made.gate, { ...REQUEST, command: ['deploy', String(number)] }))
     }
     assert.deepEqual(codes, new Set([PENDING, 'GOVERNANCE_APPROVALS_FULL']))
+  })
+
+  it('one process or member fills no desk: its share is bounded, and others still ask', async () => {
+    const made = await stage()
+    const by = (number: number, line: string): GateRequest => ({
+      ...REQUEST,
+      principal: { kind: 'process', pid: pid(number) },
+      action: 'process.exec',
+      command: ['deploy', line]
+    })
+    for (let n = 0; n < APPROVALS_OF_ONE_MAX; n += 1) {
+      assert.equal(await asked(made.gate, by(1, String(n))), PENDING)
+    }
+    assert.equal(await asked(made.gate, by(1, 'more')), 'GOVERNANCE_APPROVALS_FULL')
+    assert.equal(await asked(made.gate, by(1, '0')), PENDING) // The same question is still the same.
+    assert.equal(await asked(made.gate, by(2, 'other')), PENDING)
+    assert.equal(await asked(made.gate), PENDING)
+    settle(made, 1, false)
+    assert.equal(await asked(made.gate, by(1, 'more')), PENDING)
   })
 
   it('authorizeAll() asks once for all, and starts nothing of it before (G4)', async () => {
