@@ -24,8 +24,8 @@ const SECTIONS: Readonly<Record<string, readonly string[]>> = {
 
 const ROOMS = Object.keys(SECTIONS).join(',')
 
-/** Environment variables, and codes of Node's and of packages that are looked for. */
-const NO_CODES = /^(?:NO_COLOR|WEAVER_.*|ERR_.*|LEVEL_.*)$/
+/** Environment variables, and codes of Node’s, of packages and of protocols that are looked for. */
+const NO_CODES = /^(?:NO_COLOR|WEAVER_.*|ERR_.*|LEVEL_.*|RESERVATION_REFUSED)$/
 
 interface Listed {
   readonly code: string
