@@ -27,7 +27,7 @@ const SPREAD = new Map<Function, number>([
   [Map, 100],
   [Set, 60],
   [Promise, 300],
-  [Function, 1000]
+  [Function, 2000]
 ])
 
 describe('soak: the real host', function () {

@@ -37,19 +37,26 @@ class TappedNetwork implements Network {
   readonly paths: NetworkPaths
   readonly open: Set<Connection> = new Set<Connection>()
   readonly #inner: Network
+  readonly #refuses: (protocol: string) => boolean
   dialling = 0
 
-  constructor(inner: Network) {
+  constructor(
+    inner: Network,
+    refuses: (protocol: string) => boolean,
+    onFound: (peer: NodeId, addresses: readonly string[]) => void
+  ) {
     if (inner.paths === undefined) throw new Error('not a real network')
     this.self = inner.self
-    this.paths = inner.paths
+    this.paths = withFind(inner.paths, onFound)
     this.#inner = inner
+    this.#refuses = refuses
   }
 
   start(acceptor: ConnectionAcceptor): Promise<void> {
     return this.#inner.start({
       admits: (...asked) => acceptor.admits(...asked),
-      admitsStream: (...asked) => acceptor.admitsStream(...asked),
+      admitsStream: (peer, protocol) =>
+        !this.#refuses(protocol) && acceptor.admitsStream(peer, protocol),
       connected: (connection) => {
         this.open.add(connection)
         void connection.closed.then(() => this.open.delete(connection))
@@ -84,6 +91,27 @@ class TappedNetwork implements Network {
   }
 }
 
+function withFind(
+  paths: NetworkPaths,
+  onFound: (peer: NodeId, addresses: readonly string[]) => void
+): NetworkPaths {
+  return {
+    refresh: () => paths.refresh(),
+    announce: (tag) => paths.announce(tag),
+    seek: () => paths.seek(),
+    reserve: (...asked) => paths.reserve(...asked),
+    joinTable: (protocol) => paths.joinTable(protocol),
+    met: (...asked) => paths.met(...asked),
+    find: async (peer, signal) => {
+      const found = await paths.find(peer, signal).catch((): readonly string[] => [])
+      onFound(peer, found)
+      return found
+    },
+    routing: paths.routing,
+    survey: (signal) => paths.survey(signal)
+  }
+}
+
 interface Run {
   readonly mesh: Mesh
   readonly network: TappedNetwork
@@ -94,6 +122,10 @@ export class RealNode {
   readonly #seed = new Uint8Array(randomBytes(32))
   readonly #store = new MemoryStore()
   readonly #clock = new ShiftedClock()
+  /** Protocols that it does not answer. */
+  refuses: (protocol: string) => boolean = () => false
+  /** Told of what the hash table says of members. */
+  onFound: (peer: NodeId, addresses: readonly string[]) => void = () => undefined
   /** That of the host alone: it restarts no more often than it may. */
   readonly #hostClock = new ShiftedClock()
   #address: string
@@ -129,7 +161,11 @@ export class RealNode {
       { seed: this.#seed, clock: this.#hostClock, log, machineAddresses: () => this.#machine },
       { listen: [`/ip4/${this.#address}/tcp/0`] }
     )
-    const network = new TappedNetwork(inner)
+    const network = new TappedNetwork(
+      inner,
+      (protocol) => this.refuses(protocol),
+      (peer, addresses) => this.onFound(peer, addresses)
+    )
     const entropy: Entropy = systemEntropy
     const mesh = createMesh(
       {
