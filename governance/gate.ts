@@ -4,7 +4,7 @@
 //   G1. A permit exists only after its decision is durable in this node's lane.
 //   G2. Whatever is not plainly allowed is denied: unknown action, unknown principal, a request that says
 //       half of what it must, a policy that throws or answers nonsense, a lane that cannot be written.
-//   G3. A denial is recorded too, and nothing that was to be recorded with the act.
+//   G3. A denial is recorded too, and nothing that was to be recorded with the act. One that comes again is counted.
 //   G4. Of requests that are decided together, all are allowed or none is.
 //   G5. What needs an approval happens only with one for exactly what this machine sees at the last moment,
 //       taken once, and only if the policy still asks no more than that.
@@ -12,10 +12,12 @@
 import type { Cbor } from '../core/index.ts'
 import { ACTIONS, isAction } from './action.ts'
 import { ApprovalPendingError, DeniedError, UnrecordedError } from './errors.ts'
-import { REQUESTS_MAX } from './limits.ts'
+import type { Denials } from './denials.ts'
+import { REQUESTS_MAX, RESOURCE_LENGTH_MAX, RULE_LENGTH_MAX } from './limits.ts'
 import type { Decision, Policy } from './policy.ts'
 import type { ApprovalDesk, EntryDraft, EntryRef, GateLedger } from './ports.ts'
 import { decisionEntry } from './record.ts'
+import { principalText } from './request.ts'
 import type { GateRequest } from './request.ts'
 
 export interface GateDeps {
@@ -23,6 +25,8 @@ export interface GateDeps {
   readonly policy: Policy
   /** Absent: what needs an approval is denied. */
   readonly approvals?: ApprovalDesk
+  /** Absent: each denial is recorded by itself, however often it comes. */
+  readonly denials?: Pick<Denials, 'isNew'>
 }
 
 /** Nothing to set yet. */
@@ -118,8 +122,22 @@ class TheGate {
     const place = decisions.findIndex(({ verdict }) => verdict === 'deny')
     const decision = decisions[place]
     if (decision === undefined) return
-    await this.#record(requests[0], entriesOf(requests, decisions, null))
-    throw new DeniedError(requests[place] ?? requests[0], decision)
+    const request = requests[place] ?? requests[0]
+    const entries = entriesOf(requests, decisions, null)
+    if (this.#isNew(request, decision, entries)) await this.#record(requests[0], entries)
+    throw new DeniedError(request, decision)
+  }
+
+  #isNew(request: GateRequest, { rule }: Decision, entries: readonly EntryDraft[]): boolean {
+    const { action, resource } = request
+    const principal = principalText(request.principal)
+    const denial = {
+      principal,
+      action: action.slice(0, RULE_LENGTH_MAX),
+      resource: resource.slice(0, RESOURCE_LENGTH_MAX),
+      rule
+    }
+    return this.#deps.denials?.isNew(denial, entries) ?? true
   }
 
   async #permits(

@@ -21,6 +21,19 @@ export const HINT_LENGTH_MAX = 600
 /** Requests decided together: a spawn, and the 128 grants that core/ allows it. */
 export const REQUESTS_MAX = 160
 
+/** Different denials of one principal that are recorded by themselves within a window; the others are counted. */
+export const DENIALS_ALONE_MAX = 32
+/** Up to so many within a window, the next window is as short as the first. */
+export const DENIALS_QUIET_MAX = 4
+/** Acts and rules that the others are told apart by. */
+export const DENIAL_KINDS_MAX = 64
+/** The first window of counting. A person who mistypes sees each denial by itself. */
+export const DENIAL_WINDOW_MS: Millis = millis(60_000)
+/** The longest: whoever goes on for days adds 33 entries an hour. What is counted and not yet told dies with a crash. */
+export const DENIAL_WINDOW_MAX_MS: Millis = millis(3_600_000)
+/** Principals whose denials are counted apart: members, agents and processes of a node. */
+export const DENIAL_PRINCIPALS_MAX = 1024
+
 /** Bytes of all policies of one source (home or mesh). 1,000 policies of 250 bytes. */
 export const POLICY_BYTES_MAX: number = 256 * 1024
 /** Policies of one source. At 1,000 that all fit one request, a decision takes about 2 ms. */

@@ -1,7 +1,7 @@
 // The gate and what stands behind it, put together: policies, facts, approvals.
 
 import type { Clock, KeyValueStore, Logger, MeshId, NodeId } from '../core/index.ts'
-import { Approvals, createGate, ownerAndMembers } from '../governance/index.ts'
+import { Approvals, createGate, Denials, ownerAndMembers } from '../governance/index.ts'
 import type { ApprovalsDeps, PolicyFacts } from '../governance/index.ts'
 import { createAsking } from './asking/index.ts'
 import type { ProcessService, ProcessSockets, Rights } from './asking/index.ts'
@@ -28,7 +28,7 @@ interface Deps extends GovernedDeps {
   readonly log: Logger
 }
 
-type Governed = Pick<Rooms, 'gate' | 'approvals' | 'facts' | 'policies' | 'asking'>
+type Governed = Pick<Rooms, 'gate' | 'approvals' | 'denials' | 'facts' | 'policies' | 'asking'>
 
 /** `rooms` is called at decisions only, when all rooms are there. */
 export function govern(
@@ -45,10 +45,11 @@ export function govern(
     { self, name: () => rooms().mesh.name }
   )
   const policy = policies?.policy ?? ownerAndMembers
+  const denials = new Denials({ ledger, clock, log })
   const serviceOf = (rights: Rights): ProcessService => processService(rooms(), rights)
   const asking = createAsking({ ...deps, rooms, serviceOf }, { self })
-  const gate = asking.gate(spawnGate(createGate({ ledger, policy, approvals })))
-  return { gate, approvals, facts, policies, asking }
+  const gate = asking.gate(spawnGate(createGate({ ledger, policy, approvals, denials })))
+  return { gate, approvals, denials, facts, policies, asking }
 }
 
 /** Null where there is nothing to exchange. */

@@ -446,6 +446,7 @@ async function stopKernel(rooms: Rooms, why: string | null): Promise<void> {
   await Promise.all([rooms.agents.close(), rooms.executor.stop(), rooms.sandbox.stop()])
   await rooms.origin.stop()
   await rooms.recorder.settled()
+  await rooms.denials.stop()
   try {
     const subject = `node:${self}`
     if (why !== null)

@@ -1,7 +1,7 @@
 import type { Agents } from '../agents/index.ts'
 import type { Chain } from '../chain/index.ts'
 import type { Clock, Logger, Millis, NodeId, Signer, WeaverError } from '../core/index.ts'
-import type { Approvals, Capabilities, Gate, PolicyFacts } from '../governance/index.ts'
+import type { Approvals, Capabilities, Denials, Gate, PolicyFacts } from '../governance/index.ts'
 import type { Blobs, Mesh, Network } from '../mesh/index.ts'
 import type { Sandbox } from '../sandbox-wasm/index.ts'
 import type { Executor, GpuDevice, Origin } from '../scheduler/index.ts'
@@ -66,6 +66,7 @@ export interface Rooms {
   /** What processes may ask of this kernel. */
   readonly asking: Asking
   readonly approvals: Approvals
+  readonly denials: Denials
   readonly facts: PolicyFacts
   /** Null where this kernel decides by its plain rules: in the simulator. */
   readonly policies: PolicyKeeper | null
