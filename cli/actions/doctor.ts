@@ -35,14 +35,15 @@ function mend({ output }: Context, { fix }: Finding): void {
 /** Null where none answers: that is a finding, not a failure. */
 async function kernelOf({ client }: Context): Promise<SeenKernel | null> {
   try {
-    const [{ name, version, mesh }, { lanes }] = await Promise.all([
+    const [{ name, version, mesh, policy }, { lanes }] = await Promise.all([
       client.status(),
       client.chainStatus()
     ])
     const odd = lanes
       .filter(({ clockAheadMs, clockBehindMs }) => clockAheadMs > 0 || clockBehindMs > 0)
       .map(({ node }) => node)
-    return { name, version, members: mesh.members, connected: mesh.connected, oddClocks: odd }
+    const { members, connected } = mesh
+    return { name, version, policy, members, connected, oddClocks: odd }
   } catch {
     return null
   }

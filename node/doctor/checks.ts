@@ -1,6 +1,7 @@
 // What a machine needs to be a good node, one finding each: pure judgements over what probe.ts saw.
 
 import { formatBytes } from '../../core/index.ts'
+import type { PolicySummary } from '../api/index.ts'
 import type { GroupReport } from '../containment/cgroups.ts'
 import type { Absent, Detected } from '../containment/detect.ts'
 
@@ -19,13 +20,25 @@ export interface Seen {
   readonly containment: Detected | Absent
   readonly groups: GroupReport
   readonly home: { readonly path: string; readonly mode: number | null }
+  /** What carries the network of contained processes. */
+  readonly carrier: { readonly program: string; readonly isThere: boolean }
+  /** The file of the sealed secrets, and that of their key; null modes for what is not there. */
+  readonly secrets: { readonly sealed: SeenFile; readonly key: SeenFile }
   readonly disk: { readonly freeBytes: number; readonly totalBytes: number } | null
   /** Null: no kernel runs on this home. */
   readonly kernel: SeenKernel | null
 }
 
+export interface SeenFile {
+  readonly path: string
+  readonly mode: number | null
+  readonly isOwn: boolean
+}
+
 export interface SeenKernel {
   readonly name: string
+  /** Null: this kernel decides by its plain rules. */
+  readonly policy: PolicySummary | null
   readonly version: string
   readonly members: number
   readonly connected: number
@@ -43,7 +56,9 @@ export function findings(seen: Seen): readonly Finding[] {
     nodeFinding(seen.nodeVersion),
     containmentFinding(seen.containment),
     groupsFinding(seen.groups),
+    carrierFinding(seen.carrier),
     homeFinding(seen.home),
+    secretsFinding(seen.secrets),
     diskFinding(seen.disk, seen.home.path),
     ...kernelFindings(seen.kernel)
   ]
@@ -106,6 +121,66 @@ function homeFinding({ path, mode }: Seen['home']): Finding {
   return { check: 'home', state: 'fail', text, fix: `chmod 700 ${quoted(path)}` }
 }
 
+function carrierFinding({ program, isThere }: Seen['carrier']): Finding {
+  if (isThere) {
+    return { check: 'network', state: 'ok', text: `${program} carries granted network`, fix: null }
+  }
+  const text = `${program} is not there: a process that is granted network is refused`
+  return { check: 'network', state: 'warn', text, fix: 'sudo apt-get install perl-base' }
+}
+
+function secretsFinding({ sealed, key }: Seen['secrets']): Finding {
+  const check = 'secrets'
+  if (sealed.mode === null) {
+    return { check, state: 'ok', text: 'there are no secrets in this home', fix: null }
+  }
+  if (key.mode === null) {
+    const text = `${key.path} is gone: the secrets cannot be opened; restore it, or set them anew`
+    return {
+      check,
+      state: 'fail',
+      text,
+      fix: `mv ${quoted(sealed.path)} ${quoted(`${sealed.path}.lost`)}`
+    }
+  }
+  const open = [sealed, key].filter(({ mode }) => mode !== null && (mode & 0o077) !== 0)
+  const foreign = [sealed, key].find(({ isOwn }) => !isOwn)
+  if (foreign !== undefined) {
+    const text = `${foreign.path} belongs to another user of this machine`
+    return { check, state: 'fail', text, fix: `sudo chown "$(id -un)" ${quoted(foreign.path)}` }
+  }
+  if (open.length === 0) return { check, state: 'ok', text: 'the secrets are closed', fix: null }
+  const paths = open.map(({ path }) => quoted(path)).join(' ')
+  const text = `open to other users of this machine: ${paths}`
+  return { check, state: 'fail', text, fix: `chmod 600 ${paths}` }
+}
+
+/** Of a kernel that runs: it alone knows what it has taken. */
+function policyFindings({ policy }: SeenKernel): readonly Finding[] {
+  if (policy === null) return []
+  const { state, lock, drift } = policy
+  const check = 'policy'
+  const what = drift.join('; ')
+  if (lock === 'drifted') {
+    const text = `the policies are not as they were locked: ${what}; look at them, then lock them`
+    return [{ check, state: 'fail', text, fix: 'weaver policy lock' }]
+  }
+  if (state === 'refused') {
+    const text = `the policies cannot be used, so nearly everything is denied${what === '' ? '' : `: ${what}`}`
+    return [{ check, state: 'fail', text, fix: 'weaver policy show' }]
+  }
+  if (drift.length > 0) {
+    const text = `the policy files are not those in force: ${what}`
+    const fix = lock === 'none' ? 'weaver policy reload' : 'weaver policy lock'
+    return [{ check, state: 'warn', text, fix }]
+  }
+  const text =
+    lock === 'none'
+      ? 'the policies are in force, not locked'
+      : 'the policies are in force, as locked'
+  return [{ check, state: 'ok', text, fix: null }]
+}
+
 function diskFinding(disk: Seen['disk'], home: string): Finding {
   if (disk === null) {
     return { check: 'disk', state: 'warn', text: 'cannot see the disk of the home', fix: null }
@@ -126,6 +201,7 @@ function kernelFindings(kernel: SeenKernel | null): readonly Finding[] {
   const reached = `${connected} of ${members - 1} other members are connected`
   return [
     { check: 'kernel', state: 'ok', text: `kernel ${name} runs, version ${version}`, fix: null },
+    ...policyFindings(kernel),
     {
       check: 'mesh',
       state: isAlone ? 'warn' : 'ok',

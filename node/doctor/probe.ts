@@ -1,22 +1,42 @@
 // Looks at this machine for `weaver doctor`. Makes a control group and removes it; changes nothing else.
 
-import { existsSync, statfsSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import process from 'node:process'
 import { systemClock } from '../../core/system.ts'
 import type { Logger } from '../../core/index.ts'
 import { GroupMaker } from '../containment/cgroups.ts'
 import { detectContainment } from '../containment/detect.ts'
-import type { Seen, SeenKernel } from './checks.ts'
+import { FORWARDER_LANGUAGE } from '../egress/doorway.ts'
+import { homePaths } from '../home-layout.ts'
+import type { Seen, SeenFile, SeenKernel } from './checks.ts'
 
 export async function seenHere(home: string, kernel: SeenKernel | null): Promise<Seen> {
+  const paths = homePaths(home)
   return {
     nodeVersion: process.version,
     containment: await detectContainment(process.platform, process.arch),
     groups: groupsHere(),
     home: { path: home, mode: statSync(home, { throwIfNoEntry: false })?.mode ?? null },
+    carrier: { program: FORWARDER_LANGUAGE, isThere: isProgram(FORWARDER_LANGUAGE) },
+    secrets: { sealed: fileAt(paths.secrets), key: fileAt(paths.secretsKey) },
     disk: diskOf(home),
     kernel
+  }
+}
+
+function fileAt(path: string): SeenFile {
+  const found = statSync(path, { throwIfNoEntry: false })
+  const isOwn = found === undefined || found.uid === process.getuid?.()
+  return { path, mode: found?.mode ?? null, isOwn }
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
   }
 }
 
