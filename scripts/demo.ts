@@ -58,6 +58,7 @@ const detected = await detectContainment(process.platform, process.arch)
 const isBare = detected.name === null
 /** Members may not start what is not contained: then all runs on the laptop itself. */
 const where = isBare ? ['--on', 'laptop', '--containment', 'none'] : ['--gpu', '1']
+const toolWhere = isBare ? where : ['--on', 'server']
 const agentWhere = isBare ? where : ['--on', 'server']
 
 async function demo(laptop: string, server: string): Promise<void> {
@@ -139,8 +140,8 @@ async function tour(laptop: string): Promise<void> {
   const call = '{"algorithm":"shake256","text":"hello"}'
   await on(
     laptop,
-    ['tool', 'call', 'hash', call, '--on', 'server'],
-    `weaver tool call hash '${call}' --on server`
+    ['tool', 'call', 'hash', call, ...toolWhere],
+    `weaver tool call hash '${call}' ${toolWhere.join(' ')}`
   )
   await on(laptop, ['kernel', 'ps', '--all'], 'weaver kernel ps --all')
   await on(laptop, ['chain', 'status'], 'weaver chain status')

@@ -29,7 +29,7 @@ import { copiedEtc } from './etc.ts'
 import { entering } from './entering.ts'
 import { GrantRefusedError } from './errors.ts'
 import { gpuBinds } from './gpu-devices.ts'
-import { PIDS_DEFAULT } from './limits.ts'
+import { MEMORY_FOLDER_BYTES_MAX, PIDS_DEFAULT } from './limits.ts'
 import type { Containment, Egress, LaunchPlan, LaunchWish, ToldPlan, WaitingPlan } from './ports.ts'
 import { foundProgram } from './program.ts'
 import {
@@ -348,7 +348,20 @@ function systemView(etc: string): {
     if (isReadable(`/proc/${name}`)) args.push('--tmpfs', `/proc/${name}`)
   }
   // Each mount costs a tenth of a millisecond: links stand in where they do as well.
-  args.push('--perms', '1777', '--tmpfs', '/tmp', '--dir', '/var', '--symlink', '/tmp', '/var/tmp')
+  const size = ['--size', String(MEMORY_FOLDER_BYTES_MAX)]
+  args.push('--perms', '1777', ...size, '--tmpfs', '/dev/shm', '--remount-ro', '/dev')
+  args.push(
+    '--perms',
+    '1777',
+    ...size,
+    '--tmpfs',
+    '/tmp',
+    '--dir',
+    '/var',
+    '--symlink',
+    '/tmp',
+    '/var/tmp'
+  )
   args.push('--perms', '0755', '--dir', '/run', '--symlink', '/run', '/var/run')
   return { args, seen }
 }

@@ -59,6 +59,19 @@ export interface GroupMakerDeps {
   readonly log: Logger
 }
 
+export interface GroupMakerOptions {
+  readonly home: string
+  readonly boot: string
+  /** What the system says of its hierarchies; absent: this system, asked now. */
+  readonly tables?: GroupTables
+}
+
+/** The texts of /proc/self/mounts and /proc/self/cgroup; empty where there is no such thing. */
+export interface GroupTables {
+  readonly mounts: string
+  readonly own: string
+}
+
 const CONTROLLERS: readonly Controller[] = ['memory', 'cpu', 'pids']
 
 export class GroupMaker {
@@ -70,11 +83,11 @@ export class GroupMaker {
   readonly #boot: string
 
   /** `home` and `boot` name this kernel. Makes its folders. */
-  constructor(deps: GroupMakerDeps, options: { readonly home: string; readonly boot: string }) {
+  constructor(deps: GroupMakerDeps, options: GroupMakerOptions) {
     this.#deps = deps
     this.#prefix = `weaver-${options.home.slice(0, 16)}-`
     this.#boot = options.boot
-    const found = findPlaces(`${this.#prefix}${options.boot}`)
+    const found = findPlaces(`${this.#prefix}${options.boot}`, options.tables ?? systemTables())
     this.#places = found.places
     this.#why = found.why
   }
@@ -311,18 +324,23 @@ function namesIn(folder: string): readonly string[] {
 }
 
 /** Where this kernel may make groups. */
-function findPlaces(name: string): {
+function findPlaces(
+  name: string,
+  tables: GroupTables
+): {
   readonly places: ReadonlyMap<Hierarchy, Place>
   readonly why: string | null
 } {
   const places = new Map<Hierarchy, Place>()
-  const own = ownGroups()
-  for (const mount of mountedHierarchies()) {
+  const tried: string[] = []
+  const own = ownGroups(tables.own)
+  for (const mount of mountedHierarchies(tables.mounts)) {
     const parent = firstWritable(mount, own)
     if (parent === null) continue
     const folder = join(parent, name)
     try {
       mkdirSync(folder, { recursive: true })
+      tried.push(folder)
     } catch {
       continue // It may not be written after all.
     }
@@ -333,6 +351,9 @@ function findPlaces(name: string): {
       }
     }
   }
+  // Hierarchies of other things, and those that another stands in for, keep nothing of ours.
+  const used = new Set([...places.values()].map(({ folder }) => folder))
+  for (const folder of tried) if (!used.has(folder)) removed(folder)
   const missing = CONTROLLERS.filter((controller) => !places.has(controller))
   const why =
     missing.length === 0
@@ -348,13 +369,19 @@ interface Mounted {
   readonly names: readonly string[]
 }
 
-function mountedHierarchies(): readonly Mounted[] {
-  let text: string
+function systemTables(): GroupTables {
   try {
-    text = readFileSync('/proc/self/mounts', 'utf8')
+    const [mounts, own] = [
+      readFileSync('/proc/self/mounts', 'utf8'),
+      readFileSync('/proc/self/cgroup', 'utf8')
+    ]
+    return { mounts, own }
   } catch {
-    return [] // No Linux.
+    return { mounts: '', own: '' } // No Linux.
   }
+}
+
+function mountedHierarchies(text: string): readonly Mounted[] {
   return text.split('\n').flatMap((line): readonly Mounted[] => {
     const [, path = '', type, options = ''] = line.split(' ')
     if (type === 'cgroup2') return [{ version: 2, path, names: [''] }]
@@ -363,8 +390,8 @@ function mountedHierarchies(): readonly Mounted[] {
 }
 
 /** This process's own group in each hierarchy, by controller; the second version is the empty name. */
-function ownGroups(): ReadonlyMap<string, string> {
-  const lines = readFileSync('/proc/self/cgroup', 'utf8').trim().split('\n')
+function ownGroups(text: string): ReadonlyMap<string, string> {
+  const lines = text.trim().split('\n')
   return new Map(
     lines.flatMap((line) => {
       const [, names = '', path = '/'] = /^\d+:([^:]*):(.*)$/.exec(line) ?? []

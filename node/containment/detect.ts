@@ -144,7 +144,9 @@ function ran(
   const { promise, resolve } = Promise.withResolvers<{ isDone: boolean; text: string }>()
   const options = { timeout: PROBE_TIMEOUT_MS, env: {}, cwd: '/' }
   execFile(program, [...args], options, (error, stdout, stderr) => {
-    resolve({ isDone: error === null, text: `${stdout}${stderr}` })
+    const text = `${stdout}${stderr}`
+    // One that could not even be started has said nothing.
+    resolve({ isDone: error === null, text: text === '' ? (error?.message ?? '') : text })
   })
   return promise
 }

@@ -12,7 +12,17 @@ const NVIDIA_SHARED = [
   'nvidia-caps'
 ]
 
-export function gpuBinds(gpus: readonly DevicePlace[]): readonly string[] {
+/** What of /dev and /proc there is on this machine. */
+export interface DeviceFiles {
+  has(path: string): boolean
+  /** The names in /dev/dri. */
+  direct(): readonly string[]
+}
+
+export function gpuBinds(
+  gpus: readonly DevicePlace[],
+  files: DeviceFiles = thisMachine
+): readonly string[] {
   const paths = new Set<string>()
   for (const { vendor, vendorIndex } of gpus) {
     if (vendor === 'nvidia') {
@@ -20,26 +30,33 @@ export function gpuBinds(gpus: readonly DevicePlace[]): readonly string[] {
     }
     if (vendor === 'amd') {
       paths.add('/dev/kfd')
-      const node = renderNodes()[vendorIndex]
+      const node = renderNodes(files)[vendorIndex]
       if (node !== undefined) paths.add(node)
     }
   }
   const binds = [...paths]
-    .filter((path) => existsSync(path))
+    .filter((path) => files.has(path))
     .flatMap((path) => ['--dev-bind', path, path])
   if (binds.length === 0) return []
   // The drivers' libraries ask these two what is there.
-  const driver = existsSync('/proc/driver/nvidia')
+  const driver = files.has('/proc/driver/nvidia')
     ? ['--ro-bind', '/proc/driver/nvidia', '/proc/driver/nvidia']
     : []
   return [...binds, ...driver, '--ro-bind-try', '/sys', '/sys']
 }
 
-function renderNodes(): readonly string[] {
-  try {
-    const names = readdirSync('/dev/dri').filter((name) => name.startsWith('renderD'))
-    return names.toSorted().map((name) => `/dev/dri/${name}`)
-  } catch {
-    return []
+function renderNodes(files: DeviceFiles): readonly string[] {
+  const names = files.direct().filter((name) => name.startsWith('renderD'))
+  return names.toSorted().map((name) => `/dev/dri/${name}`)
+}
+
+const thisMachine: DeviceFiles = {
+  has: (path) => existsSync(path),
+  direct: () => {
+    try {
+      return readdirSync('/dev/dri')
+    } catch {
+      return [] // No GPU has a file there.
+    }
   }
 }

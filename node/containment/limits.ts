@@ -8,6 +8,12 @@ export const PROBE_TIMEOUT_MS: Millis = millis(5000)
 export const PIDS_DEFAULT = 4096
 
 /**
+ * Each of the folders that are made of memory inside, `/tmp` and `/dev/shm`: enough for a large build, and less than the half
+ * of the machine's memory that the system would give each.
+ */
+export const MEMORY_FOLDER_BYTES_MAX: number = 2 * 1024 * 1024 * 1024
+
+/**
  * Raises the chance that the system, out of memory, ends a contained process before the kernel of weaver: half of the
  * scale, so that those who asked for a limit and keep to it are still weighed by size.
  */

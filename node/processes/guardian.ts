@@ -17,7 +17,7 @@ import type { Leader } from './os-processes.ts'
 
 // `kill -s KILL` is the POSIX form: dash takes the dashes of `kill -KILL -- -5` for a number, and kills nothing.
 // The first line is the mark, the second the folders of our control groups; then `+ group start`, `- group start`; `q` ends it without a killing.
-// Only builtins until the end comes, and at the end two programs that every system has.
+// Only builtins until the end comes, and at the end three programs that every system has.
 const SCRIPT = `
 trap '' TERM INT HUP QUIT PIPE TSTP
 PATH=/usr/bin:/bin:/usr/local/bin
@@ -80,6 +80,16 @@ while [ $calm -lt 3 ] && [ $round -lt 50 ]; do
   if end_marked; then calm=0; else calm=$((calm + 1)); fi
   round=$((round + 1))
   sleep 0.1
+done
+# The groups are empty now, once their last zombies have been waited for.
+round=0
+for folder in $folders; do
+  while [ -d "$folder" ] && [ $round -lt 50 ]; do
+    rmdir "$folder"/*/ "$folder"
+    [ -d "$folder" ] || break
+    round=$((round + 1))
+    sleep 0.1
+  done
 done
 `
 

@@ -4,7 +4,7 @@
 // without end, eat memory, flood their output and fill their disk; then they are stopped.
 
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DEFAULT_SANDBOX, millis, pid } from '../../../core/index.ts'
 import type { Limits } from '../../../core/index.ts'
@@ -82,11 +82,15 @@ describe('ending what was contained', function () {
     })
   }
 
-  /** What it does for a second, then how long its end takes and what it cost this process. */
-  async function suffer(script: string, limits: Partial<Limits>): Promise<void> {
+  /** Until `isFelt`, or its own end; then how long its end takes and what it cost this process. */
+  async function suffer(
+    script: string,
+    limits: Partial<Limits>,
+    isFelt: (pid: number) => boolean
+  ): Promise<void> {
     const before = process.memoryUsage().rss
     const running = await spawn(script, limits)
-    await Promise.race([running.exited, systemClock.sleep(millis(1500))])
+    while (!isFelt(pids) && (await isAlive(running.osPid))) await pause()
     const since = systemClock.now()
     await running.stop(millis(0))
     const took = systemClock.now() - since
@@ -96,13 +100,28 @@ describe('ending what was contained', function () {
     assert(!existsSync(`/proc/${running.osPid}/status`) || !(await isAlive(running.osPid)))
   }
 
+  /** The files of a process's spool. */
+  function spoolOf(number: number): readonly string[] {
+    const folder = join(stage.directory, 'spool')
+    const own = readdirSync(folder).filter((name) => name.startsWith(`${number}.`))
+    return own.map((name) => join(folder, name))
+  }
+
+  function said(number: number): string {
+    return spoolOf(number)
+      .map((path) => readFileSync(path, 'latin1'))
+      .join('')
+  }
+
   async function isAlive(osPid: number): Promise<boolean> {
     const processes = await systemProcesses.scan({ withLeashes: false })
     return processes.some((one) => one.osPid === osPid && !one.isZombie)
   }
 
   it('a fork bomb stays within its limit, and is dead in five seconds', async () => {
-    await suffer('bomb() { bomb | bomb & }; bomb; wait; sleep 100', { pids: 64 })
+    const script = 'bomb() { bomb | bomb & }; bomb; wait; sleep 100'
+    // The shell says that it cannot fork any more.
+    await suffer(script, { pids: 64 }, (number) => /fork/i.test(said(number)))
   })
 
   it('one that eats memory is ended by its limit', async function () {
@@ -114,11 +133,16 @@ describe('ending what was contained', function () {
   })
 
   it('a flood of output costs this process no memory, and ends', async () => {
-    await suffer('yes "a line of some length that says nothing at all"', {})
+    const script = 'yes "a line of some length that says nothing at all"'
+    // Until what is kept of it is full.
+    await suffer(script, {}, (number) =>
+      spoolOf(number).some((path) => statSync(path).size > 3e6 && !path.endsWith('.0'))
+    )
   })
 
   it('a disk that is filled ends with the process: its /tmp is memory of its own limit', async function () {
     if (stage.groups().controllers.memory === undefined) this.skip()
-    await suffer('cat /dev/zero >/tmp/full; sleep 100', { memoryBytes: 128e6 })
+    const script = 'cat /dev/zero >/tmp/full; echo full; sleep 100'
+    await suffer(script, { memoryBytes: 128e6 }, (number) => said(number).includes('full'))
   })
 })

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -53,7 +53,21 @@ describe('the death of a kernel', function () {
       await Promise.all(tree.map((osPid) => gone(osPid)))
       assert.ok(performance.now() - before < 2000)
       await gone(guardian)
+      assert.deepEqual(groupsOf(homeId), [])
     })
+  }
+
+  /** The folders of control groups that kernels of a home have left. */
+  function groupsOf(home: string): readonly string[] {
+    const found: string[] = []
+    const roots = readFileSync('/proc/self/mounts', 'utf8').split('\n')
+    for (const line of roots) {
+      const [, path = '', type = ''] = line.split(' ')
+      if (!type.startsWith('cgroup')) continue
+      const names = readdirSync(path, { recursive: true, encoding: 'utf8' })
+      found.push(...names.filter((name) => name.includes(`weaver-${home}`)))
+    }
+    return found
   }
 
   it('leaves what its guardian could not end to the next kernel, which says so', async () => {
