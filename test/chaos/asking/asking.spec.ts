@@ -296,10 +296,10 @@ told(dict(seen))
       'giver',
       [...grants, '--grant', 'tool:hash'],
       `
-it = connect()
 meet = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 meet.bind(${JSON.stringify(meeting)}); meet.listen(1); told('ready')
 other, _ = meet.accept()
+it = connect() # Not before: one that says nothing for seconds is closed.
 other.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [it.fileno()]))])
 time.sleep(300)
 `
@@ -312,15 +312,19 @@ time.sleep(300)
 meet = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM); meet.connect(${JSON.stringify(meeting)})
 _, [(_, _, data)], _, _ = meet.recvmsg(1, socket.CMSG_SPACE(4))
 it = socket.socket(fileno=array.array('i', data)[0])
+it.settimeout(30) # It came as one that does not wait.
 def self():
     it.sendall(b'GET /api/v1/self HTTP/1.1\r\nhost: weaver\r\n\r\n')
-    answer = it.recv(65536)
-    while answer and b'}' not in answer: answer += it.recv(65536)
+    answer = b''
+    while b'}' not in answer:
+        more = it.recv(65536)
+        if not more: return '' # Cut, perhaps in the middle of an answer.
+        answer += more
     return answer.decode()
 told(self().split('"agent":')[1].split(',')[0])
 while True:
     try:
-        time.sleep(0.05)
+        time.sleep(0.2)
         if self() == '': break
     except OSError: break
 told('cut')
