@@ -19,7 +19,8 @@ import {
 import type { NodeId, Signer } from '../core/index.ts'
 import type { Tip } from './block.ts'
 import { FINGERPRINT_READ_BYTES } from './limits.ts'
-import type { LaneDisk } from './ports.ts'
+import { DiskFailedError } from './errors.ts'
+import type { LaneDisk, LaneFile } from './ports.ts'
 import type { Segment } from './segment.ts'
 
 const DOMAIN = 'weft/verified/1'
@@ -75,15 +76,19 @@ export async function loadVerified(
   { disk, signer }: { readonly disk: LaneDisk; readonly signer: Signer },
   lane: NodeId
 ): Promise<readonly VerifiedFile[]> {
-  const file = await disk.open(verifiedName(lane))
-  if (file === null) return []
+  let file: LaneFile | null = null
   try {
+    file = await disk.open(verifiedName(lane))
+    if (file === null) return []
     const bytes = await file.read(0, await file.size())
     const body = bytes.subarray(SIGNATURE_BYTES)
     const isOurs = isSignedBy(signer.nodeId, DOMAIN, body, bytes.subarray(0, SIGNATURE_BYTES))
     return isOurs ? decode(lane, body) : []
+  } catch (error) {
+    if (error instanceof DiskFailedError) return [] // What cannot be read says nothing: all is verified anew.
+    throw error
   } finally {
-    await file.close()
+    await file?.close()
   }
 }
 

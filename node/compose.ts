@@ -15,7 +15,7 @@ import type { KernelStatus, LogLine } from './api/index.ts'
 import type { RepairWish } from './chain-repair.ts'
 import { blobDisk } from './blob-disk.ts'
 import { threadedChecker } from './chain-checker.ts'
-import { formatConfig, mergeConfig, parseConfig } from './config.ts'
+import { formatConfig, mergeConfig, readConfig } from './config.ts'
 import type { NodeConfig, StartFlags } from './config.ts'
 import { openLaneDisk } from './disk.ts'
 import { EgressProxies } from './egress/index.ts'
@@ -26,7 +26,7 @@ import { writeWhole } from './home-files.ts'
 import { removeKernelFile, writeKernelFile } from './home-kernel-file.ts'
 import { homePaths } from './home-layout.ts'
 import { adoptKey, prepareKey } from './home-identity.ts'
-import { openHome } from './home.ts'
+import { noteOwner, openHome } from './home.ts'
 import type { Home, HomeKey } from './home.ts'
 import { HttpServer, processSockets } from './http/index.ts'
 import { secretFiles, Secrets } from './secrets.ts'
@@ -98,6 +98,8 @@ class Opened {
   }
 }
 
+const SYSTEM = { entropy: systemEntropy, clock: systemClock }
+
 /** @throws WeaverError for whatever keeps it from starting; then nothing is left open */
 export async function openNode(options: NodeOptions): Promise<RunningNode> {
   const lines = new Feed<LogLine>(toHex(systemEntropy.bytes(4)), LOG_LINES_KEPT_MAX)
@@ -113,7 +115,7 @@ export async function openNode(options: NodeOptions): Promise<RunningNode> {
   let mesh: Mesh | null = null
   try {
     // The home's lock is taken here: from now on this process alone works on it.
-    const home = await openHome({ entropy: systemEntropy, log }, { path: options.home })
+    const home = await openHome({ ...SYSTEM, log }, { path: options.home })
     hasHome = true
     isNew = home.isNew
     opened.add(() => home.close())
@@ -173,9 +175,7 @@ export async function openNode(options: NodeOptions): Promise<RunningNode> {
 }
 
 function mergedConfig({ paths }: Home, flags: StartFlags): NodeConfig {
-  const kept = existsSync(paths.config)
-    ? parseConfig(readFileSync(paths.config, 'utf8'), paths.config)
-    : null
+  const kept = readConfig(paths.config)
   return mergeConfig(kept, flags)
 }
 
@@ -279,6 +279,7 @@ async function currentKey(
   const keys = { old: home.signer, next: next.signer }
   const isDone = await handOver(await build(home), keys, { store, signal })
   if (!isDone) return home
+  await noteOwner(store, next.signer.nodeId) // Before: both keys are known by then.
   adoptKey(paths)
   return next
 }

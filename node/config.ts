@@ -1,5 +1,6 @@
 // What a node was told about itself, kept in its home, so that a later start needs no flags.
 
+import { existsSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { z } from 'zod'
 import { checkedName, parseBytes, WeaverError } from '../core/index.ts'
@@ -51,6 +52,18 @@ export interface StartFlags {
   readonly mdns?: boolean | null
   readonly upnp?: boolean | null
   readonly blobBudget?: string | null
+}
+
+/** What a home was told; null where there is nothing. @throws WeaverError `NODE_CONFIG_INVALID` */
+export function readConfig(file: string): NodeConfig | null {
+  if (!existsSync(file)) return null
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw configError(file, error instanceof Error ? error.message : String(error), error)
+  }
+  return parseConfig(text, file)
 }
 
 /** @throws WeaverError `NODE_CONFIG_INVALID` naming the first thing that is wrong in the file. */
@@ -125,5 +138,10 @@ function parseJson(text: string, file: string): unknown {
 }
 
 function configError(file: string, what: string, cause?: unknown): WeaverError {
-  return new WeaverError('NODE_CONFIG_INVALID', `Cannot read ${file}: ${what}`, { cause })
+  return new WeaverError('NODE_CONFIG_INVALID', `Cannot read ${file}: ${what}`, {
+    cause,
+    detail: {
+      hint: 'mend it, or remove it and give the options once more: weaver kernel start --name NAME ...'
+    }
+  })
 }

@@ -38,6 +38,16 @@ export function homeDamaged(home: string, what: string, cause?: unknown): HomeEr
   })
 }
 
+/** What a store held is in no other file: tasks, results, membership. */
+export function storeDamaged(home: string, what: string, cause?: unknown): HomeError {
+  return new HomeError('NODE_HOME_DAMAGED', `Cannot open home ${home}: ${what}`, {
+    hint:
+      'put store/ and store.head back as they were when this kernel stopped last; where nobody has that: ' +
+      'weaver mesh evict NODE on an admin, and a new home here',
+    cause
+  })
+}
+
 export function homePathTooLong(home: string, bytesMax: number): HomeError {
   const message = `Cannot use ${home} as a home: its path must be <= ${bytesMax} bytes for its socket`
   return new HomeError('NODE_HOME_PATH_TOO_LONG', message, {

@@ -33,6 +33,7 @@ export function identitySeed(
     writeWhole(path, `${toHex(seed)}\n`) // From here on the node has its name.
     return seed
   }
+  if (!stats.isFile()) throw homeDamaged(paths.home, 'its identity.key is no file')
   const mode = stats.mode & 0o777
   if ((mode & OTHERS) !== 0) throw keyExposed(path, mode)
   const seed = fromHex(readFileSync(path, 'utf8').trim())

@@ -3,7 +3,9 @@
 import { join } from 'node:path'
 
 /** The format of a home. Raised when an older weaver could no longer read what a newer one wrote. */
-export const HOME_FORMAT = 1
+export const HOME_FORMAT = 2
+/** From this format on the store has a sum over all that it holds; an older weaver would not keep it up. */
+export const SUMMED_FORMAT = 2
 
 // sockaddr_un holds 104 bytes on macOS and 108 on Linux, one of them the final NUL.
 export const SOCKET_PATH_BYTES_MAX = 103
@@ -29,6 +31,8 @@ export interface HomePaths {
   readonly kernelFile: string
   /** LevelDB; whoever has it open owns the home. */
   readonly store: string
+  /** The number of the last write to the store, a little later. */
+  readonly storeHead: string
   readonly chain: string
   readonly blobs: string
   readonly logs: string
@@ -56,6 +60,7 @@ export function homePaths(home: string): HomePaths {
     httpToken: join(run, 'http-token'),
     kernelFile: join(run, 'kernel.json'),
     store: join(home, 'store'),
+    storeHead: join(home, 'store.head'),
     chain: join(home, 'chain'),
     blobs: join(home, 'blobs'),
     logs: join(home, 'logs'),

@@ -5,6 +5,7 @@
 //   W2. What is refused is left as it was found.
 //   W3. `version` is written last. What lacks it is new or half-made, and is made whole; what has it is
 //       complete, or damaged.
+//   W4. A home with something in it is never begun anew: what is lost of it is named, and refused.
 
 import {
   chmodSync,
@@ -16,19 +17,20 @@ import {
   statSync
 } from 'node:fs'
 import { shake256, signerFromSeed, toHex, utf8, WeaverError } from '../core/index.ts'
-import type { Entropy, KeyValueStore, Logger, Signer } from '../core/index.ts'
+import type { Clock, Entropy, KeyValueStore, Logger, NodeId, Signer } from '../core/index.ts'
 import {
   homeDamaged,
   homeForeign,
   homeInUse,
   homeNewer,
   homeNotWritable,
-  homePathTooLong
+  homePathTooLong,
+  storeDamaged
 } from './home-errors.ts'
 import { makeFolder, writeWhole } from './home-files.ts'
 import { identitySeed, preparedSeed } from './home-identity.ts'
 import { readKernelFile } from './home-kernel-file.ts'
-import { HOME_FORMAT, homePaths, SOCKET_PATH_BYTES_MAX } from './home-layout.ts'
+import { HOME_FORMAT, homePaths, SOCKET_PATH_BYTES_MAX, SUMMED_FORMAT } from './home-layout.ts'
 import type { HomePaths } from './home-layout.ts'
 import { LevelStore } from './level-store.ts'
 
@@ -57,11 +59,15 @@ export interface HomeKey {
 export interface HomeDeps {
   readonly entropy: Entropy
   readonly log: Logger
+  /** Writes the head of the store a little later; absent, at the closing alone. */
+  readonly clock?: Clock
 }
+
+const OWNER_KEY = 'home/node'
 
 /** What may lie in a home that is not complete yet. */
 const OWN_NAMES =
-  /^(?:(?:version|identity\.key|identity\.next|config\.json)(?:\.new)?|run|store|chain|blobs|logs|spool|work|tools)$/
+  /^(?:(?:version|identity\.key|identity\.next|config\.json)(?:\.new)?|run|store|store\.head|policy|secrets\.(?:sealed|key)(?:\.new)?|chain|blobs|logs|spool|work|tools)$/
 const DIRECTORY_MODE = 0o700
 const OTHERS = 0o077
 
@@ -79,8 +85,8 @@ export async function openHome(deps: HomeDeps, options: { readonly path: string 
   try {
     made = makeFolder(paths.home)
     tighten(deps.log, paths.home)
-    store = await openStore(paths)
-    return makeWhole(deps, paths, store)
+    store = await openStore(deps, paths)
+    return await makeWhole(deps, paths, store)
   } catch (error) {
     await store?.close()
     const refusal = error instanceof WeaverError ? error : homeNotWritable(paths.home, error)
@@ -91,20 +97,55 @@ export async function openHome(deps: HomeDeps, options: { readonly path: string 
 }
 
 /** Under the lock: the folders, the key, and last the version (W3). */
-function makeWhole(deps: HomeDeps, paths: HomePaths, store: LevelStore): Home {
-  const isNew = formatOf(paths) === null // Again: another kernel may have made it meanwhile.
+async function makeWhole(deps: HomeDeps, paths: HomePaths, store: LevelStore): Promise<Home> {
+  const format = formatOf(paths) // Again: another kernel may have made it meanwhile.
+  const isNew = format === null
+  const hasKey = existsSync(paths.identityKey)
+  if (isNew && !hasKey && hasLanes(paths)) {
+    throw homeDamaged(paths.home, 'its version and its identity.key are missing')
+  }
   const { run, chain, blobs, logs, spool, work, tools } = paths
   for (const folder of [run, chain, blobs, logs, spool, work, tools]) {
     makeFolder(folder)
     tighten(deps.log, folder)
   }
   const seed = identitySeed(deps, { paths, isNew })
-  if (isNew) writeWhole(paths.version, `${HOME_FORMAT}\n`) // From here on the home is complete.
   const signer = signerFromSeed(seed)
   const nextSeed = preparedSeed(paths)
   const next = nextSeed === null ? null : { seed: nextSeed, signer: signerFromSeed(nextSeed) }
+  await checkOwner(paths, store, [signer.nodeId, ...(next === null ? [] : [next.signer.nodeId])])
+  // From here on the home is complete, and no older weaver opens it.
+  if (format !== HOME_FORMAT) writeWhole(paths.version, `${HOME_FORMAT}\n`)
   const id = homeId(paths, signer)
-  return { paths, seed, signer, next, store, id, isNew, close: () => store.close() }
+  // Of a home that only lost its `version` nothing may go when the start fails.
+  const parts = { paths, seed, signer, next, store, id, isNew: isNew && !hasKey }
+  return { ...parts, close: () => store.close() }
+}
+
+/** Notes whose home this is, before its key is put in the place of another one. Durable once resolved. */
+export async function noteOwner(store: KeyValueStore, node: NodeId): Promise<void> {
+  await store.write([{ key: OWNER_KEY, value: utf8(node) }])
+}
+
+/** A key that has changed on the disk is that of another node, which has no lane and is no member. */
+async function checkOwner(
+  paths: HomePaths,
+  store: LevelStore,
+  keys: readonly NodeId[]
+): Promise<void> {
+  const [present] = keys
+  const stored = await store.get(OWNER_KEY)
+  if (stored === null) {
+    if (present !== undefined) await noteOwner(store, present)
+    return
+  }
+  const owner = Buffer.from(stored).toString()
+  if (keys.some((key) => key === owner)) return
+  throw homeDamaged(paths.home, `its identity.key is not that of its node ${owner}`)
+}
+
+function hasLanes({ chain }: HomePaths): boolean {
+  return existsSync(chain) && readdirSync(chain).length > 0
 }
 
 function checkPath({ home, socket }: HomePaths): void {
@@ -128,7 +169,7 @@ function formatOf(paths: HomePaths): number | null {
 }
 
 function checkedFormat(paths: HomePaths): number {
-  const text = readFileSync(paths.version, 'utf8').trim()
+  const text = versionText(paths)
   if (!/^[1-9]\d{0,8}$/.test(text)) {
     throw homeDamaged(paths.home, `its version file says '${text.slice(0, 32)}', not a number`)
   }
@@ -137,16 +178,30 @@ function checkedFormat(paths: HomePaths): number {
   return format
 }
 
-async function openStore(paths: HomePaths): Promise<LevelStore> {
+function versionText(paths: HomePaths): string {
   try {
-    return await LevelStore.open(paths.store)
+    return readFileSync(paths.version, 'utf8').trim()
+  } catch (error) {
+    throw homeDamaged(paths.home, `its version cannot be read: ${String(error)}`, error)
+  }
+}
+
+async function openStore({ clock }: HomeDeps, paths: HomePaths): Promise<LevelStore> {
+  try {
+    const isSummed = (formatOf(paths) ?? 0) >= SUMMED_FORMAT
+    const guards = { headFile: paths.storeHead, isSummed }
+    return await LevelStore.open(paths.store, {
+      ...guards,
+      ...(clock === undefined ? {} : { clock })
+    })
   } catch (error) {
     if (!(error instanceof WeaverError)) throw error
     if (error.code === 'STORE_LOCKED') {
       throw homeInUse(paths.home, readKernelFile(paths)?.pid ?? null)
     }
-    if (/corrupt/i.test(error.message)) {
-      throw homeDamaged(paths.home, 'its store is damaged', error)
+    if (error.code === 'STORE_DAMAGED') throw storeDamaged(paths.home, error.message, error)
+    if (/corrupt|does not exist/i.test(error.message)) {
+      throw storeDamaged(paths.home, `its store is damaged: ${error.message}`, error)
     }
     throw homeNotWritable(paths.home, error)
   }

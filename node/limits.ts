@@ -118,3 +118,5 @@ export const POLICY_RETRY_MS: Millis = millis(1000)
 /** Files of one command that an approval is bound to, and bytes of one: hashed in half a second. */
 export const SEEN_FILES_MAX = 32
 export const SEEN_FILE_BYTES_MAX: number = 256 * 1024 * 1024
+/** How long a durable write may wait to be named in the head file of the store: four syncs a second at most. */
+export const STORE_HEAD_DELAY_MS: Millis = millis(250)

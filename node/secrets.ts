@@ -2,9 +2,15 @@
 // of the sealed file alone tells nothing.
 
 import { readFile } from 'node:fs/promises'
-import { fromHex, SEAL_KEY_BYTES, toHex } from '../core/index.ts'
+import { equalBytes, fromHex, SEAL_KEY_BYTES, toHex } from '../core/index.ts'
 import type { Clock, Entropy } from '../core/index.ts'
-import { redactedText, secretPatterns, Vault, VaultDamagedError } from '../governance/index.ts'
+import {
+  emptyVault,
+  redactedText,
+  secretPatterns,
+  Vault,
+  VaultDamagedError
+} from '../governance/index.ts'
 import type { SecretPatterns, SecretRow, VaultFile } from '../governance/index.ts'
 import { writeWhole } from './home-files.ts'
 import type { HomePaths } from './home-layout.ts'
@@ -36,7 +42,11 @@ export class Secrets {
   /** @throws WeaverError `GOVERNANCE_VAULT_DAMAGED` */
   static async open(deps: SecretsDeps): Promise<Secrets> {
     const [key, sealed] = await Promise.all([deps.files.loadKey(), deps.files.sealed.load()])
-    if (key === null && sealed !== null) throw new VaultDamagedError('its key file is gone')
+    // A crash between the two files of the first secret leaves an empty one, and no key.
+    if (key === null && sealed !== null && !equalBytes(sealed, emptyVault())) {
+      throw new VaultDamagedError('its secrets.key is gone')
+    }
+    if (key !== null && sealed === null) throw new VaultDamagedError('its secrets.sealed is gone')
     return new Secrets(deps, key === null ? null : await openVault(deps, key))
   }
 
@@ -77,6 +87,8 @@ export class Secrets {
     const { files, entropy } = this.#deps
     const made = this.#vault.then(async (present) => {
       if (present !== null) return present
+      // First, so that a key never stands alone: then the sealed file has been lost.
+      await files.sealed.save(emptyVault())
       const key = entropy.bytes(SEAL_KEY_BYTES)
       await files.saveKey(key) // Before anything is sealed with it.
       return openVault(this.#deps, key)
@@ -123,6 +135,6 @@ async function fileIfThere(path: string): Promise<Buffer | null> {
     return await readFile(path)
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
-    throw error
+    throw new VaultDamagedError(error instanceof Error ? error.message : String(error))
   }
 }

@@ -141,6 +141,11 @@ function aboutOf(name: string): string {
   return `weft/secret/1 ${name}`
 }
 
+/** The file of a vault without secrets: it needs no key. */
+export function emptyVault(): Uint8Array {
+  return formatSecrets(new Map())
+}
+
 function formatSecrets(secrets: ReadonlyMap<string, Sealed>): Uint8Array {
   const rows = [...secrets].map(([name, { value, setAt }]) => ({ name, value, setAt }))
   return encodeCbor({ version: FORMAT, secrets: rows })

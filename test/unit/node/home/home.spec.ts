@@ -14,6 +14,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Level } from 'level'
 import { HOME_FORMAT, homePaths } from '../../../../node/home-layout.ts'
 import {
   readKernelFile,
@@ -139,8 +140,50 @@ describe('a home', () => {
     await first.close()
     rmSync(first.paths.version) // As if it had crashed before the last step.
     const second = await open()
-    assert.equal(second.isNew, true)
+    // Nor is it new: should the start fail, nothing of it may be removed.
+    assert.equal(second.isNew, false)
     assert.equal(second.signer.nodeId, first.signer.nodeId)
+  })
+
+  it('that has another key than the one it was made with is refused (W4)', async () => {
+    const home = await open()
+    await home.close()
+    writeFileSync(home.paths.identityKey, `${'ab'.repeat(32)}\n`)
+    await assert.rejects(open(), {
+      code: 'NODE_HOME_DAMAGED',
+      message: /identity\.key is not that/
+    })
+  })
+
+  it('that lost its store, or some of it, is never begun anew (W4)', async () => {
+    const home = await open()
+    await home.store.write([{ key: 'task/1', value: new Uint8Array(10) }])
+    await home.close()
+    for (const gone of [home.paths.store, home.paths.storeHead]) {
+      rmSync(gone, { recursive: true })
+      if (gone === home.paths.store) {
+        await assert.rejects(open(), { code: 'NODE_HOME_DAMAGED', message: /store/ })
+      }
+    }
+    // Both at once: the format of the home tells of them.
+    await assert.rejects(open(), { code: 'NODE_HOME_DAMAGED', message: /store/ })
+  })
+
+  it('of the format before is opened, and is of this one from then on', async () => {
+    const home = await open()
+    await home.close()
+    const level = new Level<string, Uint8Array>(home.paths.store, { valueEncoding: 'view' })
+    await level.del('!sum')
+    await level.del('home/node')
+    await level.put('task/1', new Uint8Array(3))
+    await level.close()
+    rmSync(home.paths.storeHead)
+    writeFileSync(home.paths.version, '1\n')
+    const again = await open()
+    assert.equal((await again.store.get('task/1'))?.length, 3)
+    await again.close()
+    assert.equal(readFileSync(home.paths.version, 'utf8'), `${HOME_FORMAT}\n`)
+    await (await open()).close()
   })
 
   it('that lost its key or has a damaged one gets no other (K1)', async () => {
