@@ -5,10 +5,10 @@
 set -euo pipefail
 
 # command:package. bubblewrap contains what kernels start. The tests read the process table with ps; the
-# README unpacks with tar and git; bench/ runs its peers on redis-server (BullMQ) and nats-server; test/netns
+# README unpacks with tar and git; bench/ runs its peers on redis-server (BullMQ), nats-server and podman; test/netns
 # makes networks; the page that verifies is opened in chromium, and kernels live an hour off under faketime.
 NEEDED=(git:git ps:procps tar:tar bwrap:bubblewrap cc:gcc redis-server:redis-server
-  ip:iproute2 nft:nftables nats-server:nats-server
+  ip:iproute2 nft:nftables nats-server:nats-server podman:podman runc:runc
   chromium:chromium faketime:faketime)
 
 missing=()

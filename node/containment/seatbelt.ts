@@ -125,6 +125,8 @@ export function seatbeltProfile(seen: readonly Seen[], guards: readonly Guard[] 
     '(allow file-read* file-write-data (literal "/dev/null") (literal "/dev/zero") (literal "/dev/tty"))',
     '(allow file-read* (literal "/dev/random") (literal "/dev/urandom") (subpath "/dev/fd"))',
     '(allow mach-lookup (global-name "com.apple.system.opendirectoryd.libinfo"))',
+    // /System holds the volume of everybody's files once more, under another name.
+    '(deny file-read* file-write* (subpath "/System/Volumes/Data"))',
     ...seen.map(({ path }) => `(allow file-read* (subpath ${quoted(path)}))`),
     ...seen
       .filter(({ isWritable }) => isWritable)
