@@ -4,6 +4,7 @@
 //   P1. A chunk is done once, whoever brought it.
 //   P2. A chunk is asked of one source, and of a second one only when every other is asked of somebody.
 //   P3. What a source that is gone was asked for is asked of others first.
+//   P4. What a source said that it lacks is not asked of it again, until it is dropped.
 
 import type { NodeId } from '../../core/index.ts'
 import { BLOB_COPIES_MAX } from './limits.ts'
@@ -12,6 +13,7 @@ export class ChunkPlan {
   readonly #done: Uint8Array
   /** In the order in which they were first asked for. */
   readonly #asked = new Map<number, NodeId[]>()
+  readonly #lacks = new Map<NodeId, Set<number>>()
   #returned: number[] = []
   #cursor = 0
   #left: number
@@ -32,13 +34,14 @@ export class ChunkPlan {
 
   /** The next chunk to ask of `source`, or null when there is nothing for it to do. */
   take(source: NodeId): number | null {
-    const index = this.#takeReturned() ?? this.#takeNext()
+    const index = this.#takeReturned(source) ?? this.#takeNext()
     if (index !== null) {
       this.#asked.set(index, [source])
       return index
     }
     for (const [asked, sources] of this.#asked) {
       if (sources.length >= BLOB_COPIES_MAX || sources.includes(source)) continue
+      if (this.#hasNot(source, asked)) continue
       sources.push(source) // P2
       return asked
     }
@@ -54,24 +57,40 @@ export class ChunkPlan {
     return true
   }
 
-  /** `source` brings nothing more of what it was asked for (P3). */
-  drop(source: NodeId): void {
-    for (const [index, sources] of this.#asked) {
-      const at = sources.indexOf(source)
-      if (at < 0) continue
-      sources.splice(at, 1)
-      if (sources.length > 0) continue
-      this.#asked.delete(index)
-      this.#returned.push(index)
-    }
+  /** `source` has not got this one, which it was asked for (P4). */
+  lack(source: NodeId, index: number): void {
+    const lacking = this.#lacks.get(source) ?? new Set()
+    lacking.add(index)
+    this.#lacks.set(source, lacking)
+    this.#unask(source, index)
     this.#returned = this.#returned.toSorted((a, b) => a - b)
   }
 
-  #takeReturned(): number | null {
-    for (;;) {
-      const index = this.#returned.shift() ?? null
-      if (index === null || !this.isDone(index)) return index
-    }
+  /** `source` brings nothing more of what it was asked for (P3). */
+  drop(source: NodeId): void {
+    this.#lacks.delete(source)
+    for (const index of this.#asked.keys()) this.#unask(source, index)
+    this.#returned = this.#returned.toSorted((a, b) => a - b)
+  }
+
+  #unask(source: NodeId, index: number): void {
+    const sources = this.#asked.get(index)
+    const at = sources?.indexOf(source) ?? -1
+    if (sources === undefined || at < 0) return
+    sources.splice(at, 1)
+    if (sources.length > 0) return
+    this.#asked.delete(index)
+    this.#returned.push(index)
+  }
+
+  #hasNot(source: NodeId, index: number): boolean {
+    return this.#lacks.get(source)?.has(index) === true
+  }
+
+  #takeReturned(source: NodeId): number | null {
+    this.#returned = this.#returned.filter((index) => !this.isDone(index))
+    const at = this.#returned.findIndex((index) => !this.#hasNot(source, index))
+    return at < 0 ? null : (this.#returned.splice(at, 1)[0] ?? null)
   }
 
   #takeNext(): number | null {

@@ -181,7 +181,8 @@ class Fetch {
       await source.run(delivery)
       source.finish()
       this.#sources.delete(peer)
-      this.#idle.add(peer)
+      if (source.hasLacked) this.#lacked(delivery.plan, peer)
+      else this.#idle.add(peer)
     } catch (error) {
       delivery.plan.drop(peer)
       if (delivery.plan.left === 0) this.#sources.delete(peer) // Ended by us: all is there.
@@ -189,6 +190,13 @@ class Fetch {
     } finally {
       this.#running.delete(peer)
     }
+  }
+
+  /** It has brought what it has: what it gets meanwhile it may bring later. */
+  #lacked(plan: ChunkPlan, peer: NodeId): void {
+    plan.drop(peer)
+    this.#idle.clear() // What it lacked, others may have to bring.
+    this.#rests.set(peer, this.#deps.clock.now() + BLOB_SOURCE_REST_MS)
   }
 
   #open(peer: NodeId): Source {

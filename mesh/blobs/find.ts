@@ -8,7 +8,8 @@ import { withDeadline } from '../tasks.ts'
 import { blobSilent } from './errors.ts'
 import type { Found } from './fetch.ts'
 import { BLOB_ASK_PEERS_MAX, BLOB_ASK_TIMEOUT_MS } from './limits.ts'
-import { BLOB_SERVICE, requestBody, saysHas } from './wire.ts'
+import { BLOB_SERVICE, heldIn, requestBody } from './wire.ts'
+import type { Held } from './wire.ts'
 
 export interface FindDeps {
   readonly rpc: RpcClient
@@ -27,12 +28,16 @@ export async function findBlob(deps: FindDeps, id: BlobId): Promise<Found> {
   const connected = known.filter((peer) => peers.includes(peer)).slice(0, BLOB_ASK_PEERS_MAX)
   // Records of a hash table are hints: those who are named are asked too.
   const answers = await Promise.all(connected.map((peer) => has(deps, peer, id)))
-  return { sources: connected.filter((_, index) => answers[index]), asked: connected.length }
+  const that = (held: Held): readonly NodeId[] =>
+    connected.filter((_, index) => answers[index] === held)
+  // Those that have all of it first: only they never send one away.
+  return { sources: [...that('whole'), ...that('part')], asked: connected.length }
 }
 
-async function has({ rpc }: FindDeps, peer: NodeId, id: BlobId): Promise<boolean> {
+async function has({ rpc }: FindDeps, peer: NodeId, id: BlobId): Promise<Held> {
   const options = { timeoutMs: BLOB_ASK_TIMEOUT_MS }
-  return rpc.call(peer, BLOB_SERVICE, 'has', requestBody(id), options).then(saysHas, () => false)
+  const asking = rpc.call(peer, BLOB_SERVICE, 'has', requestBody(id), options)
+  return asking.then(heldIn, () => 'none' as const)
 }
 
 async function providers(

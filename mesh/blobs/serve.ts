@@ -4,14 +4,16 @@
 //   V1. No byte of a blob leaves before the gate has recorded that this peer gets it, once for each fetch.
 //   V2. What is served is not removed meanwhile, and a peer that does not read is let go.
 //   V3. One chunk is read ahead of the one being sent: memory does not grow with the blob or the wishes.
+//   V4. Of a blob that is here in part only chunks leave that were just compared with their hash.
 
 import type { BlobId, Cbor, Clock, FrameChannel, Logger, NodeId } from '../../core/index.ts'
-import type { BlobGate } from '../ports.ts'
+import type { BlobFile, BlobGate } from '../ports.ts'
 import type { RpcRequest, RpcService } from '../rpc/index.ts'
 import type { BlobList } from './blob-list.ts'
 import { ChunkReader } from './chunk-reader.ts'
 import { blobDamaged, blobRequestInvalid, blobsBusy, blobSilent } from './errors.ts'
 import {
+  BLOB_CHUNK_BYTES,
   BLOB_PIECE_BYTES,
   BLOB_SERVE_IDLE_MS,
   BLOB_SERVES_MAX,
@@ -19,7 +21,14 @@ import {
 } from './limits.ts'
 import type { Shelf } from './shelf.ts'
 import { Silence } from './silence.ts'
-import { BLOB_SERVICE, decodeWishes, hasAnswer, LIST_INDEX, requestedId } from './wire.ts'
+import {
+  BLOB_SERVICE,
+  decodeWishes,
+  hasAnswer,
+  LIST_INDEX,
+  requestedId,
+  takesParts
+} from './wire.ts'
 
 export interface ServeDeps {
   readonly shelf: Shelf
@@ -43,7 +52,7 @@ export class BlobServer implements RpcService {
     const id = requestedId(request.body)
     switch (request.method) {
       case 'has':
-        return hasAnswer(shelf.isWhole(id))
+        return hasAnswer(shelf.held(id))
       case 'fetch':
         return this.#counted(request.peer, () => this.#fetch(request, id))
       default:
@@ -66,7 +75,7 @@ export class BlobServer implements RpcService {
     }
   }
 
-  async #fetch({ peer, channel }: RpcRequest, id: BlobId): Promise<Cbor> {
+  async #fetch({ peer, channel, body }: RpcRequest, id: BlobId): Promise<Cbor> {
     const { shelf, gate, clock } = this.#deps
     const release = shelf.hold(id) // V2
     const silence = new Silence(
@@ -76,7 +85,10 @@ export class BlobServer implements RpcService {
     try {
       await gate.authorizeServe(peer, id) // V1
       await shelf.touch(id)
-      return { chunks: await this.#send(channel, id, silence) }
+      const part = takesParts(body) ? await shelf.openHeldPart(id) : null
+      const sent =
+        part === null ? this.#send(channel, id, silence) : sendPart(channel, part, silence)
+      return { chunks: await sent }
     } finally {
       silence.end()
       release()
@@ -119,6 +131,39 @@ export class BlobServer implements RpcService {
     })
   }
 }
+
+/** Sends what is sound of what is here, and an empty frame for the rest (V4). @returns how many chunks */
+async function sendPart(
+  channel: FrameChannel,
+  { list, file }: { readonly list: BlobList; readonly file: BlobFile },
+  silence: Silence
+): Promise<number> {
+  let sent = 0
+  try {
+    for await (const frame of channel.frames) {
+      for (const index of decodeWishes(frame)) {
+        silence.heard()
+        if (index === LIST_INDEX) await sendList(channel, list, silence)
+        else if (index >= list.count) throw blobRequestInvalid(`it has ${list.count} chunks`)
+        else {
+          // The channel's from here on: a buffer for each.
+          const buffer = new Uint8Array(list.chunkSize(index))
+          const bytes = await file.read(index * BLOB_CHUNK_BYTES, buffer)
+          const isSound = list.holds(index, bytes)
+          if (isSound) await sendPieces(channel, bytes, () => silence.heard())
+          else await channel.send(NOT_HERE)
+          if (isSound) sent += 1
+        }
+      }
+    }
+    return sent
+  } finally {
+    await file.close()
+  }
+}
+
+/** In place of a chunk. */
+const NOT_HERE = new Uint8Array()
 
 interface ChunkToSend {
   readonly index: number

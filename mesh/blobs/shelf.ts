@@ -17,6 +17,7 @@ import { Serial } from '../tasks.ts'
 import { BlobList } from './blob-list.ts'
 import { blobDamaged, blobNotHeld, blobOverBudget } from './errors.ts'
 import { BLOB_LIST_BYTES_MAX, BLOBS_MAX } from './limits.ts'
+import type { Held } from './wire.ts'
 
 export interface ShelfDeps {
   readonly disk: BlobDisk
@@ -239,6 +240,23 @@ export class Shelf {
       throw blobDamaged(id, list === null ? 'its list' : 'its file')
     }
     return { list, file }
+  }
+
+  /** How much of it is here. */
+  held(id: BlobId): Held {
+    const entry = this.#entries.get(id)
+    if (entry === undefined) return 'none'
+    return entry.isWhole ? 'whole' : 'part'
+  }
+
+  /** What is here of a blob that is not whole; its chunks are to be checked one by one (S4). */
+  async openHeldPart(
+    id: BlobId
+  ): Promise<{ readonly list: BlobList; readonly file: BlobFile } | null> {
+    if (this.held(id) !== 'part') return null
+    const list = await this.list(id)
+    const file = list === null ? null : await this.#deps.disk.open(partName(id))
+    return list === null || file === null ? null : { list, file }
   }
 
   /** The stored list, or null when there is none that is sound. */

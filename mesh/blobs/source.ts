@@ -18,7 +18,7 @@ import {
   BLOB_STALL_MS
 } from './limits.ts'
 import { Silence } from './silence.ts'
-import { BLOB_SERVICE, encodeWishes, LIST_INDEX, requestBody } from './wire.ts'
+import { BLOB_SERVICE, encodeWishes, fetchBody, LIST_INDEX } from './wire.ts'
 
 export interface SourceDeps {
   readonly rpc: RpcClient
@@ -45,16 +45,22 @@ export class Source {
   readonly #frames: AsyncIterator<Uint8Array>
   readonly #silence: Silence
   #rest: Uint8Array = new Uint8Array()
+  #hasLacked = false
 
   constructor({ rpc, clock }: SourceDeps, { peer, id, signal }: SourceOptions) {
     this.peer = peer
     this.#id = id
-    this.#call = rpc.open(peer, BLOB_SERVICE, 'fetch', requestBody(id), { signal })
+    this.#call = rpc.open(peer, BLOB_SERVICE, 'fetch', fetchBody(id), { signal })
     this.#frames = this.#call.channel.frames[Symbol.asyncIterator]()
     this.#silence = new Silence(
       { clock, onSilence: () => this.#call.cancel(blobSilent()) },
       { limitMs: BLOB_STALL_MS }
     )
+  }
+
+  /** Whether it had not got all that it was asked for: later it may have. */
+  get hasLacked(): boolean {
+    return this.#hasLacked
   }
 
   /** @throws WeaverError `MESH_BLOB_FORGED`, or whatever ended the call */
@@ -88,6 +94,11 @@ export class Source {
         await this.#ask(plan, asked)
         const index = asked.shift()
         if (index === undefined) break
+        if (await this.#isLacking()) {
+          this.#hasLacked = true
+          plan.lack(this.peer, index)
+          continue
+        }
         const buffer = buffers[turn % 2] ?? new Uint8Array(BLOB_CHUNK_BYTES)
         const bytes = await this.#take(buffer.subarray(0, list.chunkSize(index)))
         if (!list.holds(index, bytes)) throw blobForged(this.#id, `chunk ${index}`) // Q1
@@ -129,6 +140,13 @@ export class Source {
     await this.#call.channel.send(encodeWishes(wishes))
   }
 
+  /** Whether an empty frame comes in place of a chunk. */
+  async #isLacking(): Promise<boolean> {
+    if (this.#rest.length > 0) return false
+    this.#rest = await this.#next()
+    return this.#rest.length === 0
+  }
+
   /** Fills `buffer`. */
   async #take(buffer: Uint8Array): Promise<Uint8Array> {
     for (let filled = 0; filled < buffer.length;) {
@@ -140,17 +158,19 @@ export class Source {
   }
 
   async #some(bytesMax: number): Promise<Uint8Array> {
-    while (this.#rest.length === 0) {
-      const next = await this.#frames.next()
-      if (next.done === true) {
-        await this.#call.result // It says why, if it was an error.
-        throw blobForged(this.#id, 'the early end')
-      }
-      this.#silence.heard()
-      this.#rest = next.value
-    }
+    while (this.#rest.length === 0) this.#rest = await this.#next()
     const part = this.#rest.subarray(0, bytesMax)
     this.#rest = this.#rest.subarray(part.length)
     return part
+  }
+
+  async #next(): Promise<Uint8Array> {
+    const next = await this.#frames.next()
+    if (next.done === true) {
+      await this.#call.result // It says why, if it was an error.
+      throw blobForged(this.#id, 'the early end')
+    }
+    this.#silence.heard()
+    return next.value
   }
 }

@@ -15,6 +15,15 @@ export function requestBody(id: BlobId): Cbor {
   return { v: VERSION, id }
 }
 
+/** Takes also what a member has in part: an empty frame stands for a chunk that it lacks. */
+export function fetchBody(id: BlobId): Cbor {
+  return { v: VERSION, id, part: true }
+}
+
+export function takesParts(body: unknown): boolean {
+  return fieldsOf(body)['part'] === true
+}
+
 /** @throws WeaverError `MESH_BLOB_REQUEST_INVALID` */
 export function requestedId(body: unknown): BlobId {
   const { v, id } = fieldsOf(body)
@@ -26,12 +35,17 @@ export function requestedId(body: unknown): BlobId {
   }
 }
 
-export function hasAnswer(isHeld: boolean): Cbor {
-  return { v: VERSION, has: isHeld }
+/** How much of a blob a member has. */
+export type Held = 'whole' | 'part' | 'none'
+
+export function hasAnswer(held: Held): Cbor {
+  return { v: VERSION, has: held === 'whole', part: held === 'part' }
 }
 
-export function saysHas(answer: unknown): boolean {
-  return fieldsOf(answer)['has'] === true
+export function heldIn(answer: unknown): Held {
+  const { has, part } = fieldsOf(answer)
+  if (has === true) return 'whole'
+  return part === true ? 'part' : 'none'
 }
 
 /** Wishes in one frame: each a chunk by its index, or the list. */

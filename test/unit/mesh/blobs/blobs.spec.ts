@@ -135,6 +135,66 @@ describe('blobs', () => {
     assert.deepEqual(await readAll(bob, id), bytes)
   })
 
+  /** `who` stops fetching a blob when so many chunks of it are being written. */
+  async function getSome(who: Holder, id: BlobId, chunks: number): Promise<void> {
+    const leaving = new AbortController()
+    let writes = 0
+    who.disk.onWrite = (name) => {
+      if (!name.endsWith('.part')) return
+      writes += 1
+      if (writes === chunks) leaving.abort(new WeaverError('API_CLIENT_LEFT', 'enough'))
+    }
+    await assert.rejects(get(who, id, leaving.signal), { code: 'API_CLIENT_LEFT' })
+    await lab.pass(1000)
+    who.disk.onWrite = () => undefined
+  }
+
+  it('is completed by two members that have different parts of it, when nobody has all (V4)', async () => {
+    const bytes = content(SIZE, 31)
+    const { id } = await put(ada, bytes)
+    const cyn = holder(lab, await lab.member(ada.kernel, 'cyn'))
+    await lab.pass(3000)
+    await getSome(bob, id, 4)
+    await getSome(cyn, id, 6)
+    cyn.disk.flip(`${id}.part`, 0)
+    cyn.disk.flip(`${id}.part`, BLOB_CHUNK_BYTES)
+    await ada.blobs.collect(0)
+    assert.deepEqual(
+      [bob, cyn].map(({ blobs }) => blobs.has(id)),
+      [false, false]
+    )
+    const both = [bob, cyn].map(({ blobs }) => blobs.get(id, { signal: FOREVER }))
+    await lab.settle(Promise.all(both))
+    assert.deepEqual(await readAll(bob, id), bytes)
+    assert.deepEqual(await readAll(cyn, id), bytes)
+    assert.ok(
+      bob.asked.some(([peer]) => peer === cyn.kernel.id),
+      'each asked the gate'
+    )
+    await lab.settle(cyn.blobs.stop())
+    await lab.settle(cyn.kernel.mesh.stop())
+  })
+
+  it('takes what a member has in part, and says what is missing when nobody has the rest', async () => {
+    const bytes = content(SIZE, 32)
+    const { id } = await put(ada, bytes)
+    const cyn = holder(lab, await lab.member(ada.kernel, 'cyn'))
+    await lab.pass(3000)
+    await getSome(bob, id, 3)
+    await ada.blobs.collect(0)
+    await assert.rejects(get(cyn, id), { code: 'MESH_BLOB_SOURCES_LOST' })
+    const again = await put(ada, bytes)
+    assert.equal(again.id, id)
+    const progress: number[] = []
+    await lab.settle(
+      cyn.blobs.get(id, { signal: FOREVER, onProgress: ({ bytes: got }) => progress.push(got) })
+    )
+    assert.ok((progress[0] ?? 0) >= 2 * BLOB_CHUNK_BYTES, `${progress[0]}`)
+    assert.deepEqual(await readAll(cyn, id), bytes)
+    await lab.settle(cyn.blobs.stop())
+    await lab.settle(cyn.kernel.mesh.stop())
+  })
+
   it('gives nothing that the gate refuses, and says why', async () => {
     const { id } = await put(ada, content(10, 9))
     ada.refusal = new WeaverError('GOVERNANCE_DENIED', 'not to you')

@@ -33,6 +33,20 @@ describe('chunk plan', () => {
     assert.equal(plan.take(three), null)
   })
 
+  it('asks nobody again for what it lacks, but others at once, and itself once it was dropped (P4)', () => {
+    const plan = new ChunkPlan(new Uint8Array(3))
+    assert.deepEqual([plan.take(one), plan.take(one), plan.take(one)], [0, 1, 2])
+    plan.lack(one, 1)
+    plan.lack(one, 2)
+    assert.equal(plan.take(one), null)
+    assert.deepEqual([plan.take(two), plan.take(two)], [1, 2])
+    assert.equal(plan.take(one), null, 'not as a second source either')
+    plan.lack(two, 1)
+    plan.drop(one)
+    assert.equal(plan.take(one), 0)
+    assert.equal(plan.take(one), 1)
+  })
+
   it('gives what a lost source was asked for to others first (P3)', () => {
     const plan = new ChunkPlan(new Uint8Array(5))
     plan.take(one)
