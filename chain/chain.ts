@@ -302,7 +302,11 @@ export class Chain {
       const { disk, signer, checker = inlineChecker } = this.#deps
       const { predecessorOf, byId } = this.#lanes
       const parts = { lanes: byId, disk, signer, checker, isRedacted, predecessorOf }
-      const deps = { ...parts, lacksPayloads: (lane: NodeId) => this.lacksPayloads(lane) }
+      const deps = {
+        ...parts,
+        lacksPayloads: (lane: NodeId) => this.lacksPayloads(lane),
+        proven: (lane: NodeId) => this.proofs.proven(lane)
+      }
       return verifyLanes(deps, chosen, options)
     } catch (error) {
       return Promise.reject(error)

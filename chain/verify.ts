@@ -132,6 +132,10 @@ export interface VerifyDeps {
   readonly predecessorOf: (lane: NodeId) => NodeId | null
   /** Whether an absent payload was taken out for a reason that is on record. */
   readonly isRedacted: (lane: NodeId, height: number, index: number) => Promise<boolean>
+  /** What the evidence against a lane proves. */
+  readonly proven: (
+    lane: NodeId
+  ) => { readonly state: 'forked' | 'truncated'; readonly height: number } | null
   /** Whether this node was told not to keep the payloads of the lane. */
   readonly lacksPayloads: (lane: NodeId) => boolean
 }
@@ -260,8 +264,14 @@ class LaneCheck {
   /** What is known about the lane without reading it. */
   #standing(): void {
     const { forkHeight, isTruncated, store } = this.#lane
-    if (forkHeight !== null) {
-      this.#known(forkHeight, 'CHAIN_LANE_FORKED', 'exists in two versions signed by its owner')
+    const proven = this.#deps.proven(store.lane)
+    const forkedAt = forkHeight ?? (proven?.state === 'forked' ? proven.height : null)
+    if (forkedAt !== null) {
+      this.#known(forkedAt, 'CHAIN_LANE_FORKED', 'exists in two versions signed by its owner')
+    }
+    if (proven?.state === 'truncated') {
+      const what = 'was disowned: the owner of the lane has signed a shorter one later'
+      this.#known(proven.height, 'CHAIN_LANE_TRUNCATED', what)
     }
     if (isTruncated) {
       const height = store.tip.height + 1

@@ -109,8 +109,13 @@ export class Witness {
       if (head.height > ours || this.#compared.get(key) === seen) continue
       this.#compared.set(key, seen)
       this.#run('compare heads', async () => {
-        if (await chain.contradicts(head)) await this.#pullOther(peer, head)
-        if (isOwner && head.height < ours) await this.#askOwner(peer)
+        try {
+          if (await chain.contradicts(head)) await this.#pullOther(peer, head)
+          if (isOwner && head.height < ours) await this.#askOwner(peer)
+        } catch (error) {
+          this.#compared.delete(key) // Asked once more when it says so again.
+          throw error
+        }
       })
     }
   }

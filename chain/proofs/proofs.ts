@@ -103,6 +103,14 @@ export class Proofs {
     return kind === 'truncation' ? 'truncated' : 'forked'
   }
 
+  /** What the evidence kept against a lane proves, and from which height on; null without any. */
+  proven(lane: NodeId): { readonly state: 'forked' | 'truncated'; readonly height: number } | null {
+    const evidence = this.#notary.known(lane)?.evidence?.evidence
+    if (evidence === undefined) return null
+    const { kind, height } = evidence
+    return { state: kind === 'truncation' ? 'truncated' : 'forked', height }
+  }
+
   /** Whether the owner of a lane, asked just now, holds less of it than this node: it has lost blocks. */
   noteOwner(lane: NodeId, isShort: boolean): void {
     if (isShort) this.#short.add(lane)

@@ -64,7 +64,7 @@ export const log: Runner = async ({ client, output }, args) => {
     kind: args.text('kind'),
     process: args.text('process'),
     actor: args.text('actor'),
-    lane: args.text('lane'),
+    lane: laneOf(args.text('node'), args.text('lane')),
     since: await timeOf('since', args.text('since')),
     until: await timeOf('until', args.text('until')),
     follow: args.flag('follow')
@@ -72,6 +72,13 @@ export const log: Runner = async ({ client, output }, args) => {
   const names = output.isJson ? new Map<string, string>() : await namesOf(client)
   for await (const { item } of entries) await output.item(item, (entry) => lineText(entry, names))
   return EXIT.done
+}
+
+function laneOf(node: string | null, lane: string | null): string | null {
+  if (node !== null && lane !== null && node !== lane) {
+    throw usageError('--node and --lane both say whose entries to show: give one of them')
+  }
+  return node ?? lane
 }
 
 /** `2h` ago, or a date as `2026-11-21` or `2026-11-21T02:30` in local time. */

@@ -77,7 +77,8 @@ export const chainGroup: Group = {
         kind: { value: 'K', help: 'Only entries of this kind' },
         process: { value: 'PROC', help: 'The story of a process or agent, with its tasks' },
         actor: { value: 'WHO', help: 'Only what user:local, a node or process:PROC did' },
-        lane: { value: 'NODE', help: 'Only entries that this node wrote' },
+        node: { value: 'NODE', help: 'Only entries that this node wrote' },
+        lane: { value: 'NODE', help: 'The same' },
         since: { value: 'WHEN', help: 'From 2h ago, or from 2026-11-21T02:30 on' },
         until: { value: 'WHEN', help: 'Only what came before' },
         follow: { short: 'f', help: 'Go on with what comes' }

@@ -1,5 +1,6 @@
-import { parseSandbox, WeaverError } from '../../core/index.ts'
+import { parseSandbox, sandboxCbor, WeaverError } from '../../core/index.ts'
 import type { NodeId } from '../../core/index.ts'
+import type { GateRequest } from '../../governance/index.ts'
 import { parseGpuRequest, place } from '../../scheduler/index.ts'
 import type { Agent, AgentSpec, ProcessRow, Restart } from '../api/index.ts'
 import { resolveNode, resolveProcess } from '../resolve.ts'
@@ -29,25 +30,31 @@ export function agentOperations(rooms: Rooms): AgentOperations {
       const { name, runtime, args, env, restart, cwd } = spec
       const sandbox = parseSandbox(spec.sandbox)
       const order = { name, runtime, command: args, env, restart, cwd, sandbox }
-      if (node !== self) return remoteView(rooms, node, remoteAgents.spawn(node, order, signal))
+      if (node !== self) {
+        const command = { argv: [...args], cwd, envNames: Object.keys(env), runtime }
+        const asked = { ...command, ...sandboxCbor(sandbox) }
+        await authorize(rooms, 'agent.spawn', name, asked)
+        return remoteView(rooms, node, remoteAgents.spawn(node, order, signal))
+      }
       const view = await rooms.agents.spawn({ ...order, requester: 'user:local' })
       return viewOf(rooms, node, view.pid)
     },
     stopAgent: async (text, signal) => {
       const { node, row } = agentPlace(rooms, text)
       const reference = String(row.pid)
+      // Here, too, where another node decides for itself: on whose behalf it was asked stands in this lane alone.
+      await authorize(rooms, 'agent.stop', row.name, commandOf(rooms, node, row))
       if (node !== self) return remoteView(rooms, node, remoteAgents.stop(node, reference, signal))
-      await authorize(rooms, 'agent.stop', node, row)
       await rooms.agents.stop(reference)
       return viewOf(rooms, node, row.pid)
     },
     restartAgent: async (text, signal) => {
       const { node, row } = agentPlace(rooms, text)
       const reference = String(row.pid)
+      await authorize(rooms, 'agent.spawn', row.name, commandOf(rooms, node, row))
       if (node !== self) {
         return remoteView(rooms, node, remoteAgents.restart(node, reference, signal))
       }
-      await authorize(rooms, 'agent.spawn', node, row)
       await rooms.agents.restart(reference)
       return viewOf(rooms, node, row.pid)
     },
@@ -86,19 +93,20 @@ function agentPlace(
   )
 }
 
-async function authorize(
-  { gate, table }: Rooms,
-  action: 'agent.stop' | 'agent.spawn',
-  node: NodeId,
-  row: ProcessRow
-): Promise<void> {
+function commandOf({ table }: Rooms, node: NodeId, row: ProcessRow): GateRequest['context'] {
   const argv = [...(table.stored(node, row.pid)?.agent?.command ?? [])]
-  await gate.authorize({
-    principal: { kind: 'owner' },
-    action,
-    resource: `agent:${row.name}`,
-    context: { argv, cwd: null, envNames: [] }
-  })
+  const containment = row.containment === 'none' ? 'none' : 'os'
+  return { argv, cwd: null, envNames: [], containment }
+}
+
+async function authorize(
+  { gate }: Rooms,
+  action: 'agent.stop' | 'agent.spawn',
+  name: string,
+  context: GateRequest['context']
+): Promise<void> {
+  const resource = `agent:${name}`
+  await gate.authorize({ principal: { kind: 'owner' }, action, resource, context })
 }
 
 async function remoteView(rooms: Rooms, node: NodeId, done: Promise<number>): Promise<Agent> {

@@ -43,13 +43,15 @@ describe('reading the chain as an auditor', function () {
     })
     const lines = story.trim().split('\n')
     const kinds = lines.map((line) => line.split('  ')[2])
-    assert.deepEqual(kinds, ['policy.decision', 'process.started', 'process.exited'])
-    // On whose behalf, by which rule, on which machine.
+    const decision = 'policy.decision'
+    assert.deepEqual(kinds, [decision, decision, 'process.started', 'process.exited'])
+    // On whose behalf, by which rule, on which machine: where it was asked, and where it ran.
+    assert.match(lines[0] ?? '', /@laptop {2}policy\.decision {2}user:local -> agent:coder/)
     assert.match(
-      lines[0] ?? '',
+      lines[1] ?? '',
       /@server {2}policy\.decision {2}node:laptop -> agent:coder .*"rule":"[^"]+"/
     )
-    const [, entry = ''] = (lines[1] ?? '').split('  ')
+    const [, entry = ''] = (lines[2] ?? '').split('  ')
     assert.match(entry, /^\d+\.\d+@server$/)
     const shown = await lab.weaver('laptop', 'chain', 'show', entry)
     assert.equal(shown.code, 0, shown.stderr)

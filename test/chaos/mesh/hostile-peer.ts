@@ -108,14 +108,17 @@ export class HostilePeer {
   }
 
   #services(): readonly string[] {
-    return ['mesh', 'documents'].flatMap((service) => this.protocol(service) ?? [])
+    return ['mesh', 'documents', 'chain', 'witness'].flatMap(
+      (service) => this.protocol(service) ?? []
+    )
   }
 
   #connected(connection: Connection): void {
     connection.onStream((protocol, stream) => {
       if (this.mesh !== null && protocol === helloProtocol(this.mesh)) {
-        void this.#answerHello(stream)
-      }
+        // Whichever of the two dialled: the other side keeps one connection, and closes the other.
+        void this.#answerHello(stream).then(() => this.rpc.attach(connection))
+      } else this.rpc.accept(connection, protocol, stream)
     })
   }
 
