@@ -4,6 +4,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import process from 'node:process'
 import * as cedar from '@cedar-policy/cedar-wasm/web'
 import { openChain } from '../chain/index.ts'
 import { signerFromSeed } from '../core/index.ts'
@@ -13,7 +14,7 @@ import type { GateRequest, PolicyFacts } from '../governance/index.ts'
 import { cedarCall } from '../governance/cedar-request.ts'
 import { openLaneDisk } from '../node/disk.ts'
 import { silentLog } from '../test/doubles/silent-log.ts'
-import { goalLine, percentile, printMeasured, takeTurns } from './stats.ts'
+import { goalLine, ms, percentile, printMeasured, takeTurns } from './stats.ts'
 import type { Bench, Print } from './stats.ts'
 
 const SIZES = [10, 100, 1000]
@@ -117,12 +118,34 @@ async function benchDecision(print: Print): Promise<void> {
     )
     print(`  ${count} policies, and the ${policy.rules().length - count} of the project's own`)
     printMeasured(print, measured, false)
+    const calm = uninterrupted(() => void policy.decide(REQUEST))
+    print(
+      `  of ${calm.share} of them, in which the system gave the core to nobody else: ` +
+        `p50 ${ms(percentile(calm.latencies, 0.5))}, p99 ${ms(percentile(calm.latencies, 0.99))}`
+    )
     const [ours] = measured
     if (count === 100 && ours !== undefined) {
       const high = percentile(ours.latencies, 0.99)
       print(goalLine('p99', `${high.toFixed(2)} ms`, 'below 1 ms', high < 1))
     }
   }
+}
+
+/** On a busy machine a p99 is a turn of the scheduler's; this is what the work itself takes. */
+function uninterrupted(once: () => void): {
+  readonly latencies: readonly number[]
+  readonly share: string
+} {
+  const latencies: number[] = []
+  const count = 2000
+  for (let at = 0; at < count; at += 1) {
+    const before = process.resourceUsage().involuntaryContextSwitches
+    const from = performance.now()
+    once()
+    const took = performance.now() - from
+    if (process.resourceUsage().involuntaryContextSwitches === before) latencies.push(took)
+  }
+  return { latencies, share: `${((100 * latencies.length) / count).toFixed(0)} %` }
 }
 
 async function benchRecorded(print: Print): Promise<void> {
