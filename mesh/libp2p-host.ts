@@ -24,6 +24,7 @@ import {
 } from './host-errors.ts'
 import {
   CIRCUIT_TIMEOUT_MS,
+  LISTENING_KEPT_MS,
   MULTICAST_QUERY_MS,
   MULTICAST_QUERY_REST_MS,
   MULTICAST_SEEK_MS,
@@ -85,6 +86,13 @@ interface Running {
   table: Promise<HashTable> | null
 }
 
+interface Listening {
+  readonly running: Running | null
+  readonly machine: string
+  readonly until: Millis
+  readonly texts: readonly string[]
+}
+
 class Libp2pNetwork implements Network, NetworkPaths {
   readonly self: NodeId
   readonly paths: NetworkPaths = this
@@ -103,6 +111,8 @@ class Libp2pNetwork implements Network, NetworkPaths {
   #acceptor: ConnectionAcceptor | null = null
   #health = HEALTHY_HOST
   #machine = ''
+  /** The last answer of `#listening`. */
+  #heard: Listening | null = null
   #missing: readonly string[] = []
   #tag: string | null = null
   #multicast: Multicast | null = null
@@ -136,8 +146,7 @@ class Libp2pNetwork implements Network, NetworkPaths {
   }
 
   addresses(): readonly string[] {
-    const listening = this.#running?.host.services.internals.transportManager.getAddrs() ?? []
-    const texts = listening.map((address) => `${address.toString()}/p2p/${this.self}`)
+    const texts = this.#listening().map((address) => `${address}/p2p/${this.self}`)
     // What others can use first; loopback helps a second kernel on the same machine.
     const mapped = this.#mapper?.report.addresses ?? []
     return [
@@ -320,6 +329,7 @@ class Libp2pNetwork implements Network, NetworkPaths {
       await this.#close()
       throw error
     }
+    this.#heard = null
     this.#listen = withPorts(this.#listen, internals.transportManager.getAddrs())
   }
 
@@ -350,11 +360,23 @@ class Libp2pNetwork implements Network, NetworkPaths {
     })
   }
 
+  /** Where the host listens. Asked for every second, and costly: not anew while the machine is the same. */
+  #listening(): readonly string[] {
+    const [running, machine, now] = [this.#running, this.#machine, this.#deps.clock.now()]
+    const kept = this.#heard
+    if (kept?.running === running && kept?.machine === machine && now < kept.until) return kept.texts
+    const addresses = running?.host.services.internals.transportManager.getAddrs() ?? []
+    const texts = addresses.map((address) => address.toString())
+    const until = millis(now + LISTENING_KEPT_MS)
+    this.#heard = texts.length === 0 ? null : { running, machine, until, texts }
+    return texts
+  }
+
   #signs(hasChanged: boolean): { readonly connections: number; readonly isDeaf: boolean } {
     const running = this.#running
     const connections = running?.host.getConnections().length ?? 0
     if (this.#acceptor === null) return { connections, isDeaf: false }
-    const own = running?.host.services.internals.transportManager.getAddrs().length ?? 0
+    const own = this.#listening().length
     let isDeaf = this.#listen.length > 0 && own === 0
     if (hasChanged) {
       const missing = this.#listen.filter((each) => !this.#isHere(each))
