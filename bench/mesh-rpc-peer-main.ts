@@ -4,6 +4,7 @@ import process from 'node:process'
 import type { Cbor } from '../core/index.ts'
 import { ECHO, SINK, startBare, startRpc } from './peers/echo-node.ts'
 import { NatsClient } from './peers/nats.ts'
+import { costMeter } from './peers/cost.ts'
 
 const { network, rpc } = await startRpc(1)
 rpc.serve({
@@ -41,4 +42,6 @@ process.send?.({
   rpc: network.addresses(),
   bare: bare.getMultiaddrs().map((address) => address.toString())
 })
+const cost = costMeter()
+process.on('message', () => process.send?.(cost()))
 process.on('disconnect', () => process.exit())

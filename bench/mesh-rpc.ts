@@ -9,68 +9,128 @@ import { fileURLToPath } from 'node:url'
 import { multiaddr } from '@multiformats/multiaddr'
 import { nodeId } from '../core/index.ts'
 import type { NodeId } from '../core/index.ts'
-import { ECHO, sendAll, SINK, startBare, startRpc } from './peers/echo-node.ts'
+import type { Cost } from './peers/cost.ts'
+import { ECHO, startBare, startRpc } from './peers/echo-node.ts'
 import { NatsClient } from './peers/nats.ts'
-import { median, percentile, printMeasured, ratio, takeTurns, timed } from './stats.ts'
+import { goalLine, median, printMeasured, printTable, takeTurns } from './stats.ts'
 import type { Bench, Contender, Print } from './stats.ts'
 
 const PAYLOAD_BYTES = 200
-const BULK_CHUNKS = 8192
+export const BULK_CHUNKS = 8192
+export const BULK_CHUNK_BYTES = 65_536
+/** As `weaver kernel start` runs a kernel. */
+const KERNEL_OPTIONS = ['--max-semi-space-size=1']
 const NATS_PORT = 42_222
 
-interface Other {
+export interface Other {
   readonly nodeId: NodeId
   readonly rpc: readonly string[]
   readonly bare: readonly string[]
 }
 
-interface Lab {
-  readonly contenders: readonly Contender[]
-  readonly bulkRpc: () => Promise<void>
-  readonly bulkBare: () => Promise<void>
+export type BulkOrder = 'rpc' | 'bare'
+
+export interface BulkReport {
+  readonly tookMs: number
+  readonly cost: Cost
 }
 
 async function run(print: Print): Promise<void> {
   const closers: (() => unknown)[] = []
   try {
-    const lab = await openLab(print, closers)
+    const contenders = await openLab(print, closers)
     const bounds = { rounds: 3, operations: 3000 }
     print('  one call at a time:')
-    printMeasured(print, await takeTurns(lab.contenders, { ...bounds, inFlight: 1 }), false)
+    printMeasured(print, await takeTurns(contenders, { ...bounds, inFlight: 1 }), false)
     print('  50 calls at a time:')
     const many = { rounds: 3, operations: 20_000, inFlight: 50 }
-    printMeasured(print, await takeTurns(lab.contenders, many), true)
-    await bulk(print, lab)
+    printMeasured(print, await takeTurns(contenders, many), true)
   } finally {
     for (const close of closers.toReversed()) await close()
   }
+  await bulk(print)
 }
 
-async function bulk(print: Print, { bulkRpc, bulkBare }: Lab): Promise<void> {
-  const megabytes = (BULK_CHUNKS * 65_536) / 1e6
-  const rates = { rpc: [] as number[], bare: [] as number[] }
-  let resident = 0
-  for (let round = -1; round < 3; round++) {
-    const rpc = (megabytes * 1000) / (await timed(bulkRpc))
-    resident = Math.max(resident, process.memoryUsage().rss / 1e6)
-    const bare = (megabytes * 1000) / (await timed(bulkBare))
-    if (round < 0) continue
-    rates.rpc.push(rpc)
-    rates.bare.push(bare)
+/** Both ends in processes of their own, so that the memory of each is that of the transfer. */
+async function bulk(print: Print): Promise<void> {
+  const receiver = forked('mesh-rpc-peer-main.ts', [], KERNEL_OPTIONS)
+  const other = await helloOf(receiver)
+  const sender = forked('mesh-bulk-main.ts', [JSON.stringify(other)], KERNEL_OPTIONS)
+  try {
+    await once(sender, 'message')
+    const taken = { rpc: [] as Transfer[], bare: [] as Transfer[] }
+    for (let round = -1; round < 3; round++) {
+      for (const kind of ['rpc', 'bare'] as const) {
+        const transfer = await transferred(kind, { sender, receiver })
+        if (round >= 0) taken[kind].push(transfer)
+      }
+    }
+    const rates = { rpc: taken.rpc.map(rateOf), bare: taken.bare.map(rateOf) }
+    const share = median(rates.rpc) / median(rates.bare)
+    print(`  bulk of ${((BULK_CHUNKS * BULK_CHUNK_BYTES) / 1e6).toFixed(0)} MB, one way:`)
+    const rows = Object.entries({ 'our channel': taken.rpc, 'libp2p alone': taken.bare }).map(
+      ([name, transfers]) => [
+        name,
+        `${median(transfers.map(rateOf)).toFixed(0)} MB/s`,
+        `${median(transfers.map(({ sent, received }) => sent.cpuMs + received.cpuMs)).toFixed(0)} ms`,
+        grownBy(transfers.map(({ sent }) => sent)),
+        grownBy(transfers.map(({ received }) => received))
+      ]
+    )
+    const head = ['', 'median', 'CPU of both', 'sender grew by', 'receiver grew by']
+    printTable(print, [head, ...rows])
+    print(goalLine('throughput', `${share.toFixed(2)} of the bare one`, '>= 0.8', share >= 0.8))
+  } finally {
+    for (const child of [sender, receiver]) child.disconnect()
   }
-  const [ours, theirs] = [median(rates.rpc), median(rates.bare)]
-  const spread = `${percentile(rates.rpc, 0.01).toFixed(0)} to ${Math.max(...rates.rpc).toFixed(0)}`
-  print(
-    `  bulk of ${megabytes.toFixed(0)} MB: our channel ${ours.toFixed(0)} MB/s (${spread}), libp2p alone ` +
-      `${theirs.toFixed(0)} MB/s, ratio ${ratio(ours, theirs)}; ${resident.toFixed(0)} MB resident at most`
-  )
 }
 
-async function openLab(print: Print, closers: (() => unknown)[]): Promise<Lab> {
+interface Transfer {
+  readonly tookMs: number
+  readonly sent: Cost
+  readonly received: Cost
+}
+
+/** The most that resident memory has grown in any of the transfers. */
+function grownBy(costs: readonly Cost[]): string {
+  const most = Math.max(...costs.map(({ peakBytes, restBytes }) => peakBytes - restBytes))
+  return `${(most / 1e6).toFixed(0)} MB`
+}
+
+async function transferred(
+  order: BulkOrder,
+  { sender, receiver }: { readonly sender: ChildProcess; readonly receiver: ChildProcess }
+): Promise<Transfer> {
+  await costOf(receiver)
+  sender.send(order)
+  const [report]: unknown[] = await once(sender, 'message')
+  const { tookMs, cost } = report as BulkReport
+  return { tookMs, sent: cost, received: await costOf(receiver) }
+}
+
+async function costOf(child: ChildProcess): Promise<Cost> {
+  child.send('cost')
+  const [cost]: unknown[] = await once(child, 'message')
+  return cost as Cost
+}
+
+function rateOf({ tookMs }: Transfer): number {
+  return (BULK_CHUNKS * BULK_CHUNK_BYTES) / 1000 / tookMs
+}
+
+function forked(
+  main: string,
+  args: readonly string[],
+  execArgv: readonly string[] = []
+): ChildProcess {
+  const path = fileURLToPath(new URL(main, import.meta.url))
+  return fork(path, [...args], { execArgv: [...execArgv] })
+}
+
+async function openLab(print: Print, closers: (() => unknown)[]): Promise<readonly Contender[]> {
   const nats = await startNats(closers)
   if (nats === null) print('  NATS is skipped: apt-get install nats-server')
-  const main = fileURLToPath(new URL('mesh-rpc-peer-main.ts', import.meta.url))
-  const child = fork(main, nats === null ? [] : [String(NATS_PORT)])
+  const child = forked('mesh-rpc-peer-main.ts', nats === null ? [] : [String(NATS_PORT)])
   closers.push(() => child.disconnect())
   const other = await helloOf(child)
   const payload = new Uint8Array(randomBytes(PAYLOAD_BYTES))
@@ -99,29 +159,11 @@ async function openLab(print: Print, closers: (() => unknown)[]): Promise<Lab> {
       waiting.push(resolve)
       echo.send(payload)
     })
-  const contenders = [
+  return [
     { name: 'RPC of the mesh', once: ours },
     { name: 'libp2p alone', once: alone },
     ...(nats === null ? [] : [{ name: 'NATS request/reply', once: requests(nats, payload) }])
   ]
-
-  const chunk = new Uint8Array(65_536)
-  const bulkRpc = async (): Promise<void> => {
-    const call = rpc.open(other.nodeId, 'rpc', 'sink', null)
-    for (let sent = 0; sent < BULK_CHUNKS; sent++) await call.channel.send(chunk)
-    call.channel.end()
-    await call.result
-  }
-  const bulkBare = async (): Promise<void> => {
-    const sink = await connection.newStream(SINK)
-    const done = new Promise<void>((resolve) => {
-      sink.addEventListener('message', () => resolve(), { once: true })
-    })
-    await sendAll(sink, chunk, BULK_CHUNKS)
-    await done
-    await sink.close()
-  }
-  return { contenders, bulkRpc, bulkBare }
 }
 
 function requests(nats: NatsClient, payload: Uint8Array): () => Promise<void> {

@@ -123,10 +123,10 @@ export class CallChannel implements FrameChannel, Lane {
 
   // The session's side
 
-  take(): Frame | null {
+  take(bytesMax: number): Frame | null {
     const head = this.#queue[0]
     if (head === undefined) return this.#takeEnd()
-    const size = Math.min(head.length - this.#headOffset, CHUNK_BYTES_MAX)
+    const size = Math.min(head.length - this.#headOffset, CHUNK_BYTES_MAX, bytesMax)
     if (this.#credit < size + CHANNEL_CHUNK_COST) return null
     this.#credit -= size + CHANNEL_CHUNK_COST
     const payload = head.subarray(this.#headOffset, this.#headOffset + size)

@@ -19,7 +19,7 @@ export const CHANNEL_WINDOW_BYTES_MAX: number = 2 * 1024 * 1024
 export const WINDOW_GROWTH_BYTES_MAX: number = 16 * 1024 * 1024
 /** What a chunk costs of the window beside its bytes: so many empty frames are as bounded as large ones. */
 export const CHANNEL_CHUNK_COST = 32
-/** One frame of a channel. Four chunks with their cost fit the window, or a frame could never complete. */
+/** One frame of a channel. In pieces of PIECE_BYTES_MIN it costs 248 KiB: less than the smallest window (C2). */
 export const CHANNEL_FRAME_BYTES_MAX: number = 240 * 1024
 /** A sender waits from here on: one chunk under way and one ready is all that the writer can use. */
 export const CHANNEL_QUEUED_BYTES_MAX: number = 128 * 1024
@@ -65,10 +65,12 @@ export const UNREAD_BYTES_MAX: number = 64 * 1024 * 1024
 /** Answers that wait for a slow caller. Above, its next requests are not even read. */
 export const QUEUED_BYTES_MAX: number = 8 * 1024 * 1024
 /**
- * One write to the stream ends at the frame that reaches this: one chunk, or some hundred small frames. Kept
- * under the 128 KiB from which the allocator maps fresh pages for every write: 10 % less CPU per byte.
+ * One write to the stream: what fits one yamux frame (its header 12 bytes) in one Noise message (65,519).
+ * Some bytes more make two of the first and three of the second.
  */
-export const BATCH_BYTES_MAX: number = 64 * 1024
+export const BATCH_BYTES_MAX: number = 65_519 - 12
+/** A channel's frame is cut where a write is full, but into no smaller piece than this. */
+export const PIECE_BYTES_MIN = 1024
 
 /** Some lines of text for people: enough to say what failed and what to do. */
 export const ERROR_MESSAGE_LENGTH_MAX = 1024

@@ -5,14 +5,22 @@
 //   O2. Lanes with bulk take turns, one frame each: none starves another.
 //   O3. Frames of one lane, and all control frames among themselves, keep their order.
 
-import { BATCH_BYTES_MAX, CHUNK_BYTES_MAX, WINDOW_GROWTH_BYTES_MAX } from './limits.ts'
+import {
+  BATCH_BYTES_MAX,
+  CHUNK_BYTES_MAX,
+  PIECE_BYTES_MIN,
+  WINDOW_GROWTH_BYTES_MAX
+} from './limits.ts'
 import { encodeFrames, FRAME_HEADER_BYTES } from './frame.ts'
 import type { Frame } from './frame.ts'
 
 /** A source of bulk frames. */
 export interface Lane {
-  /** The next frame; null when there is none or the peer has given no credit. */
-  take(): Frame | null
+  /**
+   * The next frame, of `bytesMax` bytes at most where it may be cut anywhere; null when there is none or the
+   * peer has given no credit.
+   */
+  take(bytesMax: number): Frame | null
 }
 
 export class Outbox {
@@ -69,7 +77,9 @@ export class Outbox {
     const frames: Frame[] = []
     let size = 0
     while (size < BATCH_BYTES_MAX) {
-      const frame = this.#takeControl() ?? this.#takeBulk()
+      const room = BATCH_BYTES_MAX - size - FRAME_HEADER_BYTES
+      const hasRoom = room >= PIECE_BYTES_MIN
+      const frame = this.#takeControl() ?? (hasRoom ? this.#takeBulk(room) : null)
       if (frame === null) {
         // A lane that ran dry may have left a last word in control.
         if (this.#control.length > 0) continue
@@ -104,11 +114,11 @@ export class Outbox {
     return frame
   }
 
-  #takeBulk(): Frame | null {
+  #takeBulk(bytesMax: number): Frame | null {
     for (;;) {
       const lane = this.#lanes.shift()
       if (lane === undefined) return null
-      const frame = lane.take()
+      const frame = lane.take(bytesMax)
       if (frame === null) {
         this.#waiting.delete(lane)
       } else {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { CallChannel } from '../../../../mesh/rpc/call-channel.ts'
 import { CANCEL, DATA, FrameReader, OPEN } from '../../../../mesh/rpc/frame.ts'
 import type { Frame } from '../../../../mesh/rpc/frame.ts'
 import { BATCH_BYTES_MAX, CHUNK_BYTES_MAX } from '../../../../mesh/rpc/limits.ts'
 import { LongMessages, Outbox } from '../../../../mesh/rpc/outbox.ts'
 import type { Lane } from '../../../../mesh/rpc/outbox.ts'
+import { PeerBudget } from '../../../../mesh/rpc/peer-budget.ts'
 
 function frame(type: number, call: number, size = 1): Frame {
   return { type, call, hasMore: false, payload: new Uint8Array(size) }
@@ -51,9 +53,36 @@ describe('Outbox', () => {
   it('cuts bulk into batches, so that later control waits for one batch at most (O1)', () => {
     const outbox = new Outbox()
     outbox.ready(lane(1, 100, CHUNK_BYTES_MAX))
-    assert.equal(take(outbox).length, Math.ceil(BATCH_BYTES_MAX / CHUNK_BYTES_MAX))
+    assert.equal(take(outbox).length, 1)
     outbox.push(frame(CANCEL, 2))
     assert.equal(take(outbox)[0]?.type, CANCEL)
+  })
+
+  it('fills a write with pieces of channels, and begins none where there is little room', () => {
+    const outbox = new Outbox()
+    for (const call of [1, 2]) {
+      const channel = new CallChannel({ outbox, budget: new PeerBudget() }, { call })
+      void channel.send(new Uint8Array(100_000))
+    }
+    const batches = [take(outbox), take(outbox), take(outbox), take(outbox)]
+    const sizes = batches.map((batch) => batch.map(({ call, payload }) => [call, payload.length]))
+    const [piece, rest] = [65_498, 100_000 - 65_498]
+    assert.deepEqual(sizes, [
+      [[1, piece]],
+      [[2, piece]],
+      [
+        [1, rest],
+        [2, piece - rest - 9]
+      ],
+      [[2, 2 * rest + 9 - piece]]
+    ])
+    outbox.push(frame(CANCEL, 3, BATCH_BYTES_MAX - 500))
+    const late = new CallChannel({ outbox, budget: new PeerBudget() }, { call: 1 })
+    void late.send(new Uint8Array(1000))
+    assert.deepEqual(
+      take(outbox).map(({ type }) => type),
+      [CANCEL]
+    )
   })
 
   it('says when there is something to send, and has nothing after close()', async () => {
