@@ -67,10 +67,14 @@ export class CedarPolicy implements Policy {
       return denied('policy.request-invalid', error.message)
     }
     const slice = this.#slice(call)
-    const before = this.#deps.clock.now()
-    const decision = this.#decideIn(slice, call, request)
-    const took = this.#deps.clock.now() - before
-    if (took <= DECISION_TIME_MAX_MS) return decision
+    let took = 0
+    // A machine that is busy for a moment is no slow policy: that is slow twice.
+    for (let tries = 0; tries < 2; tries += 1) {
+      const before = this.#deps.clock.now()
+      const decision = this.#decideIn(slice, call, request)
+      took = this.#deps.clock.now() - before
+      if (took <= DECISION_TIME_MAX_MS) return decision
+    }
     const why = `the decision took ${Math.round(took)} ms, at most ${DECISION_TIME_MAX_MS} ms`
     return denied('policy.too-slow', `${why}: use fewer or simpler policies`)
   }
