@@ -290,6 +290,55 @@ describe('attacks on the mesh', function () {
     assert.equal(stdout, 'still here\n')
   })
 
+  it('19: nor is it after a restart, or to another member', async () => {
+    const printed = await lab.weaver('laptop', 'mesh', 'invite', '--uses', '3')
+    const line = printed.stdout.trim()
+    const peer = await stranger()
+    const said = await knock(peer, line, { name: 'early' })
+    assert.equal(said.answer['error'], undefined)
+    const replayer = await member('keeper')
+    const envelope = envelopeOf(replayer, { mesh, sequence: 1 })
+    const eve = signerFromSeed(new Uint8Array(32).fill(97)).nodeId
+    const admit = { name: 'late', role: 'admin', invite: '0'.repeat(32), at } as const
+    const body: StatementBody = { kind: 'admit', mesh, node: eve, ...admit }
+    const statement = signStatement(replayer.signer, body).bytes
+    await lab.weaver('laptop', 'kernel', 'stop')
+    laptop = await lab.start('laptop')
+    addresses = (await laptop.client.meshStatus()).listen
+    const thief = await stranger()
+    const again = formatInvite({ ...parseInvite(line), addresses })
+    const replay = await knock(thief, again, { name: 'early', ...proofOf(said) })
+    assert.equal(replay.answer['error'], 'MESH_INVITE_INVALID')
+    const other = await lab.start('other', '--join', await lab.invite('laptop'))
+    const status = await other.client.meshStatus()
+    const otherId = nodeId(status.nodeId)
+    for (const [target, where] of [
+      [id, addresses],
+      [otherId, status.listen]
+    ] as const) {
+      const connection = await replayer.connect(target, where)
+      for (let turn = 0; turn < 2; turn += 1) {
+        await replayer.call(target, 'mesh', 'statement', { statement })
+        const vector = await replayer.call(target, 'documents', 'push', { envelopes: [envelope] })
+        assert.deepEqual(fieldsOf(vector)[replayer.id], [1, 1])
+      }
+      await connection.close()
+    }
+    // The invite is the laptop's: at another member its proof opens nothing.
+    const elsewhere = formatInvite({
+      ...parseInvite(line),
+      inviter: otherId,
+      addresses: status.listen
+    })
+    await assert.rejects(knock(await stranger(), elsewhere, proofOf(said)))
+    assert.equal(await peerNamed('late'), undefined)
+    await isUnharmed()
+  })
+
+  function proofOf(said: { readonly proof: Uint8Array; readonly nonce: Uint8Array }) {
+    return { proof: said.proof, nonce: said.nonce }
+  }
+
   function forgedClaim(peer: HostilePeer): Uint8Array | null {
     return peer.hello().claim
   }
