@@ -385,15 +385,13 @@ describe('governance/cedar under faults', () => {
           parse: (text: string) => real.parse(text),
           prepare: (texts: Record<string, string>) => real.prepare(texts),
           decide: (slot: string, call: Parameters<CedarEngine['decide']>[1]) => {
-            pauses -= 1
-            if (pauses >= 0) made.now = millis(made.now + 300)
+            if (pauses-- > 0) made.now = millis(made.now + 300)
             return real.decide(slot, call)
           }
         })
     })
     await made.policy.ready()
-    const { verdict, rule } = made.policy.decide(request(owner, 'kernel.stop'))
-    assert.deepEqual({ verdict, rule }, { verdict: 'deny', rule: 'policy.too-slow' })
+    assert.equal(made.policy.decide(request(owner, 'kernel.stop')).rule, 'policy.too-slow')
     pauses = 1
     assert.equal(made.policy.decide(request(owner, 'kernel.stop')).verdict, 'allow')
   })
