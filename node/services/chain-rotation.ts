@@ -27,7 +27,9 @@ function refuseBusy({ origin, executor }: Rooms): void {
   })
   const running = executor.load().runningTasks
   if (open.length === 0 && running === 0) return
-  const hint = 'wait for them, or cancel them: weaver task list'
+  const named = open.slice(0, 3).map(({ taskId }) => taskId)
+  const which = named.length === 0 ? '' : ` (${named.join(', ')}${open.length > 3 ? ', ...' : ''})`
+  const hint = `wait for them, or cancel them: weaver task list${which}`
   throw new WeaverError(
     'NODE_ROTATION_BUSY',
     `Cannot change the key of this node: ${open.length} of its tasks are not done, and it runs ` +
