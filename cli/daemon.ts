@@ -15,7 +15,8 @@ import {
   rmSync,
   statSync
 } from 'node:fs'
-import { join } from 'node:path'
+import { getCompileCacheDir } from 'node:module'
+import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { ApiError } from '../node/api/index.ts'
@@ -57,7 +58,7 @@ export function startDaemon(spec: DaemonSpec): Daemon {
   const child = spawn(process.execPath, [...NODE_OPTIONS, mainFile(), ...argumentsOf(spec)], {
     cwd: '/', // A daemon keeps no folder busy.
     detached: !spec.isForeground,
-    env: withMallocOptions(process.env),
+    env: withOwnVariables(process.env),
     stdio
   })
   if (typeof out === 'number') closeSync(out)
@@ -69,10 +70,20 @@ export function startDaemon(spec: DaemonSpec): Daemon {
   return { child, ready }
 }
 
-function withMallocOptions(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const ours = Object.entries(MALLOC_OPTIONS).filter(([name]) => env[name] === undefined)
+function withOwnVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const wanted = { ...MALLOC_OPTIONS, ...compileCache() }
+  const ours = Object.entries(wanted).filter(([name]) => env[name] === undefined)
   const names = ours.map(([name]) => name).join(' ')
   return { ...env, ...Object.fromEntries(ours), [OWN_VARIABLES]: names }
+}
+
+/**
+ * Where this process keeps compiled code: the kernel then has it from its first file on. From a checkout that
+ * spares it Node's compiler of types, which stays once it has been needed: 20 to 30 MB.
+ */
+function compileCache(): { readonly NODE_COMPILE_CACHE?: string } {
+  const folder = getCompileCacheDir()
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) }
 }
 
 interface OutFile {
