@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { entered } from '../../../node/egress/doorway.ts'
-import { Lab, resultOf, until } from '../kernel/lab.ts'
+import { isAlive, Lab, resultOf, until } from '../kernel/lab.ts'
 
 const CANARY = 'canary-7b1f9e'
 
@@ -176,4 +176,24 @@ describe('a contained process and the network', function () {
     const log = await lab.weaver('laptop', 'chain', 'log', '--kind', 'grant.revoked', '--json')
     assert.match(log.stdout, new RegExp(`"grant":"net:127.0.0.1:${port}"`))
   })
+
+  it('leaves no carrier behind when the kernel is killed', async () => {
+    const grants = ['--grant', 'net:localhost:1']
+    const begun = await lab.weaver('laptop', 'run', '-d', ...grants, '--', 'sleep', '4819')
+    assert.equal(begun.code, 0, begun.stderr)
+    let carriers: readonly number[] = []
+    await until(async () => {
+      carriers = carriersOf(await lab.pidOf('laptop'))
+      return carriers.length > 0
+    })
+    await lab.kill('laptop')
+    await until(() => carriers.every((pid) => !isAlive(pid)))
+  })
 })
+
+function carriersOf(kernel: number): readonly number[] {
+  const children = readFileSync(`/proc/${kernel}/task/${kernel}/children`, 'utf8').trim().split(' ')
+  return children.map(Number).filter((pid) => {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('weaver-egress')
+  })
+}
