@@ -364,7 +364,8 @@ class Libp2pNetwork implements Network, NetworkPaths {
   #listening(): readonly string[] {
     const [running, machine, now] = [this.#running, this.#machine, this.#deps.clock.now()]
     const kept = this.#heard
-    if (kept?.running === running && kept?.machine === machine && now < kept.until) return kept.texts
+    if (kept?.running === running && kept?.machine === machine && now < kept.until)
+      return kept.texts
     const addresses = running?.host.services.internals.transportManager.getAddrs() ?? []
     const texts = addresses.map((address) => address.toString())
     const until = millis(now + LISTENING_KEPT_MS)
