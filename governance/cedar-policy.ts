@@ -20,6 +20,7 @@ import type { Rule } from './rules.ts'
 export interface CedarPolicyDeps {
   readonly engine: CedarEngine
   readonly facts: PolicyFacts
+  /** Of the work that is done: where it stands still, others have the core, and no policy is to blame. */
   readonly clock: Pick<Clock, 'now'>
 }
 

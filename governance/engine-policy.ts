@@ -25,6 +25,7 @@ export interface PolicyTexts {
 export interface EnginePolicyDeps {
   readonly loadEngine: () => Promise<CedarEngine>
   readonly facts: PolicyFacts
+  /** As `CedarPolicyDeps.clock`. */
   readonly clock: Pick<Clock, 'now'>
   readonly log: Logger
   /** Read once, before the first decision. A rejection refuses everything (K1). */

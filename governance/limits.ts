@@ -48,7 +48,7 @@ export const ARGUMENTS_BYTES_MAX: number = 160 * 1024
 /** Folders above a path that a policy may name. */
 export const PATH_DEPTH_MAX = 128
 /**
- * A decision that took longer than this is a denial. It takes 0.1 to 2 ms; Cedar has no loops, so a decision
+ * A decision that took more of a core than this is a denial. It takes 0.1 to 2 ms; Cedar has no loops, so a decision
  * ends by itself, but a machine or a policy set that is this slow cannot be trusted with the event loop.
  */
 export const DECISION_TIME_MAX_MS: Millis = millis(250)

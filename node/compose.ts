@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
-import { parseBytes, signerFromSeed, toHex, utf8, WeaverError } from '../core/index.ts'
+import { millis, parseBytes, signerFromSeed, toHex, utf8, WeaverError } from '../core/index.ts'
 import type { KeyValueStore, Logger, Signer } from '../core/index.ts'
 import { systemClock, systemEntropy, systemPrng } from '../core/system.ts'
 import { libp2pNetwork } from '../mesh/index.ts'
@@ -38,7 +38,7 @@ import type { Kernel, KernelDeps } from './kernel.ts'
 import { kernelService } from './kernel-service.ts'
 import { LOG_LINES_KEPT_MAX, POLICY_LOAD_DELAY_MS, STOP_GRACE_MS } from './limits.ts'
 import { rememberPorts, withRememberedPorts } from './listen-ports.ts'
-import { collectWhenIdle, ownCpuMs, thoroughCollector } from './idle-garbage.ts'
+import { collectWhenIdle, ownCpuMs, ownThreadMs, thoroughCollector } from './idle-garbage.ts'
 import { LogFile } from './log-file.ts'
 import { logStream, parseLogLine } from './log-stream.ts'
 import { lookAtMachine } from './machine-look.ts'
@@ -358,7 +358,8 @@ async function containmentOf(
 /** Which policies decide, and how a command looks before it is approved. */
 function policyPorts({ home, log }: Parts, signer: Signer): GovernedDeps {
   const { paths, store } = home
-  const deps = { store, signer, clock: systemClock, log: log.child({ room: 'governance' }) }
+  const shared = { store, signer, log: log.child({ room: 'governance' }) }
+  const deps = { ...shared, clock: systemClock, workClock: { now: () => millis(ownThreadMs()) } }
   return {
     sockets: processSockets({ clock: systemClock, log }, { directory: join(paths.run, 'ask') }),
     policies: (facts, meshId) =>

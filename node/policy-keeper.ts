@@ -42,6 +42,8 @@ export interface PolicyKeeperDeps {
   readonly store: KeyValueStore
   readonly signer: Signer
   readonly clock: Clock
+  /** Counts the work of this thread; absent: the clock does. */
+  readonly workClock?: Pick<Clock, 'now'>
   readonly log: Logger
   readonly facts: PolicyFacts
   readonly meshId: () => MeshId | null
@@ -83,7 +85,7 @@ export class PolicyKeeper {
     this.policy = new EnginePolicy({
       loadEngine: loadCedar,
       facts: deps.facts,
-      clock: deps.clock,
+      clock: deps.workClock ?? deps.clock,
       log: deps.log,
       texts: () => this.#firstTexts()
     })
