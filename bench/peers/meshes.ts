@@ -35,7 +35,7 @@ export function bareMesh(name: string): BareMesh {
 }
 
 export async function inviteLine(mesh: Mesh): Promise<string> {
-  const { line } = await mesh.invite({ ttlMs: millis(60_000), uses: 1, role: 'member' })
+  const { line } = await mesh.invite({ ttlMs: millis(600_000), uses: 1, role: 'member' })
   return line
 }
 
