@@ -4,6 +4,9 @@ import assert from 'node:assert/strict'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ChainLane } from '../../../node/api/index.ts'
+import { nodeId as checkedId } from '../../../core/index.ts'
+import { noteOwner } from '../../../node/home.ts'
+import { LevelStore } from '../../../node/level-store.ts'
 import { Lab, until } from '../kernel/lab.ts'
 import type { KernelHandle } from '../kernel/lab.ts'
 
@@ -97,6 +100,14 @@ describe('changing the key of a node', function () {
     // The old key opens no door: a thief who brings it back is no member.
     await lab.weaver('server', 'kernel', 'stop')
     await writeFile(join(server.home, 'identity.key'), oldKey)
+    const other = await lab.weaver('server', 'kernel', 'start')
+    assert.notEqual(other.code, 0)
+    assert.match(other.stderr, /identity\.key is not that of its node/)
+    // Nor one who makes the home believe that it is the old key's.
+    const headFile = join(server.home, 'store.head')
+    const store = await LevelStore.open(join(server.home, 'store'), { headFile })
+    await noteOwner(store, checkedId(from))
+    await store.close()
     const stolen = await lab.weaver('server', 'kernel', 'start')
     assert.notEqual(stolen.code, 0)
     assert.match(stolen.stderr, /CHAIN_LANE_ENDED|handed over/)
