@@ -130,7 +130,10 @@ export class Redactor {
     const wanted = new Map<Lane, Set<number>>()
     for (const target of targets) {
       const lane = this.#deps.lanes.get(target.lane)
-      if (lane === undefined || target.height > lane.store.tip.height) continue
+      if (lane === undefined) continue
+      // It may be on its way to the disk, and was looked at before this redaction was known.
+      if (target.height > lane.store.tip.height) await lane.settle()
+      if (target.height > lane.store.tip.height) continue
       wanted.set(lane, (wanted.get(lane) ?? new Set<number>()).add(target.height))
     }
     for (const [lane, heights] of wanted) {

@@ -41,7 +41,7 @@ export class MemoryLaneDisk {
   readonly #faults: { fault: Fault; left: number }[] = []
   /** Files opened before a crash stay dead: a new process would not have them. */
   #boot = 0
-  #held: PromiseWithResolvers<void> | null = null
+  #held: { readonly name: string; readonly promise: Promise<void> } | null = null
 
   /** The disk as one start of a machine sees it. A crash cuts it off, with all files opened through it. */
   mount(): LaneDisk {
@@ -102,10 +102,10 @@ export class MemoryLaneDisk {
     this.#faults.push({ fault, left: fault.after ?? 0 })
   }
 
-  /** Syncs wait until the returned function is called. */
-  holdSyncs(): () => void {
+  /** Syncs of files with `name` in their names wait until the returned function is called. */
+  holdSyncs(name: string = ''): () => void {
     const held = Promise.withResolvers<void>()
-    this.#held = held
+    this.#held = { name, promise: held.promise }
     return () => {
       this.#held = null
       held.resolve()
@@ -170,7 +170,7 @@ export class MemoryLaneDisk {
       sync: async () => {
         await aTurn()
         check('sync')
-        await this.#held?.promise
+        if (this.#held !== null && file.name.includes(this.#held.name)) await this.#held.promise
         check('sync')
         this.#sync(file)
       },

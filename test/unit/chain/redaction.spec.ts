@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { setImmediate } from 'node:timers/promises'
 import { entryId, redactionSubject } from '../../../chain/index.ts'
 import type { Chain, EntryDraft } from '../../../chain/index.ts'
 import type { NodeId } from '../../../core/index.ts'
+import type { MemoryLaneDisk } from '../../doubles/lane-disk.ts'
 import { appendBlocks, codeOf, draft, kit, places, recordsOf } from './kit.ts'
 
 function redacted(entry: string): EntryDraft {
@@ -15,6 +17,14 @@ async function payloadOf(chain: Chain, entry: string): Promise<unknown> {
 
 async function copy(from: Chain, to: Chain, lane: NodeId): Promise<void> {
   await to.accept(lane, await recordsOf(from, lane))
+}
+
+function isWritten(disk: MemoryLaneDisk, lane: NodeId): boolean {
+  return disk
+    .names()
+    .some(
+      (name) => name.startsWith(lane) && name.endsWith('.lane') && disk.contents(name).length > 0
+    )
 }
 
 describe('chain: redaction', () => {
@@ -52,6 +62,29 @@ describe('chain: redaction', () => {
       assert.deepEqual((await chain.verify()).problems, [])
       assert.equal(await payloadOf(chain, target), null)
     }
+  })
+
+  it('reaches a copy that is on its way to the disk when the redaction arrives', async () => {
+    const owner = await kit(1).open()
+    const { lane } = kit(1)
+    await appendBlocks(owner, 2, 2)
+    const admin = kit(2)
+    const redacting = await admin.open({ mayRedact: () => true })
+    await copy(owner, redacting, lane)
+    const target = `1.0@${lane}`
+    await redacting.append([redacted(target)])
+    const { open, disk } = kit(3)
+    const late = await open({ mayRedact: () => true })
+    const release = disk.holdSyncs(lane)
+    const records = await recordsOf(owner, lane)
+    const writing = late.accept(lane, records)
+    while (!isWritten(disk, lane)) await setImmediate()
+    await copy(redacting, late, admin.lane)
+    release()
+    await writing
+    await late.stop()
+    assert.equal(await payloadOf(late, target), null)
+    assert.deepEqual((await late.verify()).problems, [])
   })
 
   it('counts only from the owner of the lane or an admin, at every node by itself', async () => {
