@@ -171,7 +171,7 @@ export function isAlive(pid: number): boolean {
 /** For what no event tells of: the state of another process, or of what another kernel knows. */
 export async function until(
   holds: () => boolean | Promise<boolean>,
-  boundMs: number = 30_000
+  boundMs: number = 60_000
 ): Promise<void> {
   const end = performance.now() + boundMs
   while (!(await holds())) {
