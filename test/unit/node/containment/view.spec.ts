@@ -64,6 +64,6 @@ describe('containment/seatbelt', () => {
 
   it('lets nothing be written that is only to be read', () => {
     const folder = { path: '/data', inside: '/data', isWritable: false }
-    assert(!seatbeltProfile([folder]).includes('file-write* (subpath'))
+    assert(!seatbeltProfile([folder]).includes('(allow file-write* (subpath'))
   })
 })
