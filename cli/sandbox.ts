@@ -23,6 +23,10 @@ export const SANDBOX_OPTIONS: Readonly<Record<string, Option>> = {
     value: 'ROLE',
     help: 'What it acts as when it asks its kernel for something (default: untrusted)'
   },
+  image: {
+    value: 'IMAGE',
+    help: 'Run it in a container of this image, by podman on the node that runs it, which must have it'
+  },
   containment: {
     value: 'os|none',
     help: 'none: an ordinary process of the kernel’s user, where policy allows that (default: os)'
@@ -43,8 +47,12 @@ export async function confinementOf(args: Args): Promise<Confinement> {
   const limits = { memoryBytes: null, cpus: null, pids: null }
   for (const text of args.texts('limit')) Object.assign(limits, await limitOf(text))
   const role = args.text('role')
-  const sandbox = { containment, grants, limits }
-  return { sandbox: role === null ? sandbox : { ...sandbox, role }, cwd }
+  const image = args.text('image')
+  if (image !== null && containment === 'none') {
+    throw usageError('--image and --containment none exclude each other')
+  }
+  const named = { ...(role === null ? {} : { role }), ...(image === null ? {} : { image }) }
+  return { sandbox: { containment, grants, limits, ...named }, cwd }
 }
 
 /** Links are followed here, where whoever asks can see them; the kernel follows none. */

@@ -37,7 +37,7 @@ export type { BlobId, Epoch, MeshId, Millis, NodeId, Pid, TaskId, UnixMillis } f
 export type { LogFields, Logger } from './log.ts'
 export type { Prng } from './prng.ts'
 export { formatBytes, formatDuration, parseBytes, parseDuration } from './quantity.ts'
-export { DEFAULT_SANDBOX, parseSandbox, sandboxCbor } from './sandbox.ts'
+export { confinementName, DEFAULT_SANDBOX, parseSandbox, sandboxCbor } from './sandbox.ts'
 export type { Containment, Limits, Sandbox } from './sandbox.ts'
 export { shake256All, shake256Slices } from './shake-pair.ts'
 export type { Message, Slices } from './shake-pair.ts'

@@ -24,6 +24,8 @@ export interface Sandbox {
   readonly limits: Limits
   /** What policies know it by when it asks its kernel for something; absent: as somebody nobody vouches for. */
   readonly role?: string
+  /** Whose files its process sees instead of the machine's programs: it runs in a container of this image. */
+  readonly image?: string
 }
 
 export const NO_LIMITS: Limits = { memoryBytes: null, cpus: null, pids: null }
@@ -39,23 +41,30 @@ const CPUS_MIN = 0.01
 const CPUS_MAX = 4096
 const PIDS_MAX = 4_194_304
 const KEYS: readonly string[] = ['containment', 'grants', 'limits']
+/** A name as container tools write it, a digest or an id. Never a leading dash: it would be read as an option. */
+const IMAGE_PATTERN = /^[a-zA-Z0-9][\w.:/@-]{0,254}$/
 const ROLE_PATTERN = /^[a-z][a-z0-9-]{0,31}$/
 
 /** As it is sent, stored and recorded. */
-export function sandboxCbor({ containment, grants, limits, role }: Sandbox): {
+export function sandboxCbor({ containment, grants, limits, role, image }: Sandbox): {
   readonly containment: string
   readonly grants: readonly string[]
   readonly limits: { readonly [key: string]: Cbor }
   readonly role?: string
+  readonly image?: string
 } {
   const said = { containment, grants: grants.map(formatGrant), limits: { ...limits } }
-  // A version that knows no roles can still read what names none.
-  return role === undefined ? said : { ...said, role }
+  // A version that knows no roles, or no images, can still read what names none, and refuses what does.
+  return {
+    ...said,
+    ...(role === undefined ? {} : { role }),
+    ...(image === undefined ? {} : { image })
+  }
 }
 
 /** @throws WeaverError `CORE_INVALID_SANDBOX`, `CORE_INVALID_GRANT` */
 export function parseSandbox(value: unknown): Sandbox {
-  const { containment, grants, limits, role } = recordOf(value, KEYS, ['role'])
+  const { containment, grants, limits, role, image } = recordOf(value, KEYS, ['role', 'image'])
   if (containment !== 'os' && containment !== 'none') {
     throw invalid(`containment must be os or none, is ${shown(containment)}`)
   }
@@ -67,7 +76,24 @@ export function parseSandbox(value: unknown): Sandbox {
     grants: grants.map(grantOf),
     limits: parseLimits(limits)
   }
-  return role === undefined ? sandbox : { ...sandbox, role: roleOf(role) }
+  if (image !== undefined && containment === 'none') {
+    throw invalid('a process with an image is always contained')
+  }
+  return {
+    ...sandbox,
+    ...(role === undefined ? {} : { role: roleOf(role) }),
+    ...(image === undefined ? {} : { image: imageOf(image) })
+  }
+}
+
+/** What shows how a process is confined. */
+export function confinementName({ containment, image }: Sandbox): string {
+  return image === undefined ? containment : 'podman'
+}
+
+function imageOf(image: unknown): string {
+  if (typeof image === 'string' && IMAGE_PATTERN.test(image)) return image
+  throw invalid(`an image is a name such as localhost/tools:1, is ${shown(image)}`)
 }
 
 function roleOf(role: unknown): string {

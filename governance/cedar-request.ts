@@ -246,6 +246,7 @@ function startContext({ context, command }: GateRequest, facts: PolicyFacts): Co
       hosts: [...found.hosts]
     },
     ...(typeof epoch === 'number' ? { epoch } : {}),
+    ...(typeof context['image'] === 'string' ? { image: context['image'] } : {}),
     ...(typeof context['role'] === 'string' ? { role: context['role'] } : {}),
     ...(typeof context['runtime'] === 'string' ? { runtime: context['runtime'] } : {})
   }

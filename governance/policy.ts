@@ -48,13 +48,18 @@ function isInRole({ action, context }: GateRequest): boolean {
   return role !== 'untrusted'
 }
 
+/** An image shows what its owner keeps in it: who else may have it, a policy says. */
+function hasImage({ action, context }: GateRequest): boolean {
+  return STARTS.has(action) && context['image'] !== undefined
+}
+
 export const ownerAndMembers: Policy = {
   decide: (request) => {
     switch (request.principal.kind) {
       case 'owner':
         return { verdict: 'allow', rule: 'first.owner-may', hint: '' }
       case 'member':
-        if (MEMBER_ACTIONS.has(request.action) && !isInRole(request)) {
+        if (MEMBER_ACTIONS.has(request.action) && !isInRole(request) && !hasImage(request)) {
           return { verdict: 'allow', rule: 'first.members-share-work', hint: '' }
         }
         return {

@@ -5,7 +5,7 @@ import { basename } from 'node:path'
 import type { AgentEvent, AgentView } from '../agents/index.ts'
 import type { EntryDraft } from '../chain/index.ts'
 import type { Clock, Logger, NodeId, TaskId } from '../core/index.ts'
-import { formatGrant, sandboxCbor, unreachable } from '../core/index.ts'
+import { confinementName, formatGrant, sandboxCbor, unreachable } from '../core/index.ts'
 import type { PeerView } from '../mesh/index.ts'
 import type { ExecutorEvent, OriginEvent, TaskResult } from '../scheduler/index.ts'
 import type { Json, KernelEvent } from './api/index.ts'
@@ -154,7 +154,7 @@ function agentRow(agent: AgentView): StoredRow {
     startedAt: agent.startedAt,
     restarts: agent.restarts,
     exit: agent.exit === null ? null : { ...agent.exit },
-    containment: agent.sandbox.containment,
+    containment: confinementName(agent.sandbox),
     task: null,
     agent: {
       command: agent.command,

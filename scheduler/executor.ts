@@ -4,7 +4,7 @@
 // If the kernel dies here: an accepted task is stored before its origin hears of it, so at the next start
 // it is either finished (the result was durable) or reported as lost (its children were reaped).
 
-import { millis, WeaverError } from '../core/index.ts'
+import { confinementName, millis, WeaverError } from '../core/index.ts'
 import type { Clock, FrameChannel, Logger, Millis, NodeId, Pid, TaskId } from '../core/index.ts'
 import { untilDurable } from './durable.ts'
 import { NotAttachableError, SchedulerStartingError, TaskNotRunningError } from './errors.ts'
@@ -281,7 +281,7 @@ class ExecutorDriver implements Executor {
       ...runOf(run),
       origin: run.origin,
       command: spec.command,
-      containment: spec.sandbox.containment,
+      containment: confinementName(spec.sandbox),
       gpus: execution.gpus
     })
     let process: RunningProcess

@@ -108,6 +108,7 @@ export interface RecordedCommand {
   readonly grants: readonly string[]
   readonly limits: { readonly [key: string]: Cbor }
   readonly role?: string
+  readonly image?: string
 }
 
 export function recordedCommand(spec: TaskSpec): RecordedCommand {

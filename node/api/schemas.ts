@@ -236,7 +236,8 @@ const sandbox: z.ZodType<api.SandboxSpec> = z.strictObject({
   containment: z.enum(['os', 'none']).default('os'),
   grants: z.array(z.string().max(8300)).max(128).default([]),
   limits: z.strictObject({ memoryBytes: limit, cpus: limit, pids: limit }).default(noLimits),
-  role: z.string().max(32).optional()
+  role: z.string().max(32).optional(),
+  image: z.string().max(255).optional()
 })
 const contained: api.SandboxSpec = { containment: 'os', grants: [], limits: noLimits }
 

@@ -264,6 +264,8 @@ export interface SandboxSpec {
   }
   /** What policies know it by when it asks its kernel for something. */
   readonly role?: string | undefined
+  /** Runs it in a container of this image, which must be on the node that runs it. */
+  readonly image?: string | undefined
 }
 
 export interface TaskSubmission {

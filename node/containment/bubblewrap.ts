@@ -13,7 +13,6 @@ import {
   accessSync,
   closeSync,
   constants,
-  fstatSync,
   lstatSync,
   openSync,
   readFileSync,
@@ -31,6 +30,7 @@ import { GrantRefusedError } from './errors.ts'
 import { gpuBinds } from './gpu-devices.ts'
 import { MEMORY_FOLDER_BYTES_MAX, PIDS_DEFAULT } from './limits.ts'
 import type { Containment, Egress, LaunchPlan, LaunchWish, ToldPlan, WaitingPlan } from './ports.ts'
+import { openFolder } from './open-folder.ts'
 import { foundProgram } from './program.ts'
 import {
   EGRESS_SOCKET,
@@ -50,9 +50,7 @@ import { SOCKET_VARIABLE } from '../processes/environment.ts'
 import { BadDirectoryError } from '../processes/errors.ts'
 import { toldBytes, waitingCommand } from './waiting.ts'
 
-// Node names no O_PATH: the descriptor says where a folder is and reads nothing. The same on both machines.
-const O_PATH = 0o10_000_000
-const { O_NOFOLLOW, O_RDONLY } = constants
+const { O_RDONLY } = constants
 
 export interface BubblewrapDeps {
   readonly groups: GroupMaker
@@ -373,21 +371,6 @@ function isReadable(path: string): boolean {
   } catch {
     return false // Not there, or closed to this user anyway.
   }
-}
-
-/** The folder or file at `path` itself: refused when a link is anywhere on the way to it. */
-function openFolder(path: string): number {
-  let open: number
-  try {
-    open = openSync(path, O_PATH | O_NOFOLLOW)
-  } catch {
-    throw new GrantRefusedError(path, 'there is nothing of this name on this machine')
-  }
-  // What was opened, as the system names it: another name means that a link led here.
-  const found = readlinkSync(`/proc/self/fd/${open}`)
-  if (found === path && !fstatSync(open).isSymbolicLink()) return open
-  closeSync(open)
-  throw new GrantRefusedError(path, `it is a link, or lies behind one: grant ${found} itself`)
 }
 
 function childrenOf(osPid: number): readonly number[] {

@@ -56,7 +56,7 @@ export async function detectContainment(
   }
   const program = FOLDERS.map((folder) => join(folder, 'bwrap')).find((path) => existsSync(path))
   if (program === undefined) {
-    return { name: null, why: 'bubblewrap is not installed', fix: installCommand() }
+    return { name: null, why: 'bubblewrap is not installed', fix: installCommand('bubblewrap') }
   }
   const trial = await ran(program, TRIAL)
   if (!trial.isDone) return { name: null, ...explained(trial.text) }
@@ -129,12 +129,13 @@ function valueOf(file: string): string | null {
   }
 }
 
-function installCommand(): string {
-  if (existsSync('/usr/bin/apt-get')) return 'sudo apt-get install bubblewrap'
-  if (existsSync('/usr/bin/dnf')) return 'sudo dnf install bubblewrap'
-  if (existsSync('/usr/bin/pacman')) return 'sudo pacman -S bubblewrap'
-  if (existsSync('/sbin/apk')) return 'sudo apk add bubblewrap'
-  return 'install the package bubblewrap of your system'
+/** For the packages of this name. */
+export function installCommand(packages: string): string {
+  if (existsSync('/usr/bin/apt-get')) return `sudo apt-get install ${packages}`
+  if (existsSync('/usr/bin/dnf')) return `sudo dnf install ${packages}`
+  if (existsSync('/usr/bin/pacman')) return `sudo pacman -S ${packages}`
+  if (existsSync('/sbin/apk')) return `sudo apk add ${packages}`
+  return `install ${packages} from the packages of your system`
 }
 
 function ran(

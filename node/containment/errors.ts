@@ -10,6 +10,18 @@ export class ContainmentMissingError extends WeaverError {
   }
 }
 
+/** The machine can run containers, and has no such image; none is fetched unasked. */
+export class ImageMissingError extends WeaverError {
+  constructor(image: string) {
+    // In the message: who asked for a task on another node sees only that.
+    const what = `this machine does not have it, get it there with: podman pull ${image}`
+    super('CONTAINMENT_IMAGE_MISSING', `Cannot run in image '${image}': ${what}`, {
+      retry: 'elsewhere',
+      detail: { hint: 'images are those of the user that the kernel there runs as', exitCode: 125 }
+    })
+  }
+}
+
 /** A grant that containment must not or cannot give. */
 export class GrantRefusedError extends WeaverError {
   constructor(grant: string, why: string) {

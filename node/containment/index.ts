@@ -5,6 +5,7 @@ export type { OpenContainment } from './open.ts'
 export { TRAP_NOTE_CHARACTERS_MAX, TRAPS_TOLD_MAX } from './limits.ts'
 export { foundProgram } from './program.ts'
 export type {
+  Container,
   ControlGroup,
   DevicePlace,
   Guard,

@@ -4,6 +4,9 @@ import type { Millis } from '../../core/index.ts'
 /** How long a probe of the machine may take: the first start of bubblewrap after a boot reads its file. */
 export const PROBE_TIMEOUT_MS: Millis = millis(5000)
 
+/** One call of podman: the first after a boot reads its store, and a removal waits for what ends. */
+export const PODMAN_TIMEOUT_MS: Millis = millis(30_000)
+
 /** Processes and threads of a contained process that asks for no limit. A large build has some hundreds. */
 export const PIDS_DEFAULT = 4096
 

@@ -5,6 +5,7 @@ import type { GroupMakerDeps } from './cgroups.ts'
 import { detectContainment } from './detect.ts'
 import type { Absent, Detected } from './detect.ts'
 import type { Containment, Egress } from './ports.ts'
+import { Podman } from './podman.ts'
 import { seccompFilter, workerFilter } from './seccomp.ts'
 import { Seatbelt } from './seatbelt.ts'
 import { BubblewrapWorkers, librariesOf, SeatbeltWorkers } from './workers.ts'
@@ -27,6 +28,8 @@ export interface OpenContainment {
   readonly detected: Detected | Absent
   /** @throws WeaverError `CONTAINMENT_MISSING` */
   containment(): Containment
+  /** For those that named an image. */
+  readonly podman: Podman
   readonly groups: GroupMaker
   /** Around tools' workers. @throws WeaverError `CONTAINMENT_MISSING` at each of them where there is none */
   readonly workers: WorkerWalls
@@ -41,10 +44,13 @@ export async function openContainment(
 ): Promise<OpenContainment> {
   const detected = await detectContainment(options.platform, options.arch)
   const groups = new GroupMaker(deps, options)
+  const podman = new Podman(deps, options)
+  await podman.endEarlier()
   const containment = opened(detected, { groups, egress: deps.egress }, options)
   return {
     detected,
     groups,
+    podman,
     workers: await openedWorkers(detected, groups, options),
     egress: deps.egress,
     containment: () => {

@@ -1,5 +1,5 @@
-// What starts a process says it wants, and what a containment answers. The back-ends are bubblewrap (Linux)
-// and sandbox-exec (macOS); node/processes/host.ts carries the plan out.
+// What starts a process says it wants, and what a containment answers. The back-ends are bubblewrap (Linux),
+// sandbox-exec (macOS), and podman where a user named an image; node/processes/host.ts carries the plan out.
 
 import type { Grant, Limits, Pid } from '../../core/index.ts'
 
@@ -70,6 +70,8 @@ export interface LaunchPlan {
   readonly descriptors: readonly number[]
   /** What keeps and limits it beside its namespaces; null: nothing does. */
   readonly group: ControlGroup | null
+  /** Where it runs in one: what was started is then only its client. */
+  readonly container?: Container
   /** Closes `descriptors`. To be called once the child runs, or does not. */
   release(): void
 }
@@ -82,9 +84,18 @@ export interface ControlGroup {
   remove(): Promise<void>
 }
 
+/** What runs beside the process that started it, and must be ended by name. */
+export interface Container {
+  readonly name: string
+  /** The command in it; null before it runs. */
+  inside(): number | null
+  /** Ends and removes it, and resolves when nothing of it lives. Never rejects; may be called for one that is gone. */
+  end(): Promise<void>
+}
+
 /** One way of this machine to confine processes. Nothing is durable, nothing is retried; calls may overlap. */
 export interface Containment {
-  /** `bubblewrap` or `sandbox-exec`. */
+  /** `bubblewrap`, `sandbox-exec` or `podman`. */
   readonly name: string
   /**
    * Plans, and opens what the plan needs. Starts nothing.

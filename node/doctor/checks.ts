@@ -4,6 +4,7 @@ import { formatBytes } from '../../core/index.ts'
 import type { PolicySummary } from '../api/index.ts'
 import type { GroupReport } from '../containment/cgroups.ts'
 import type { Absent, Detected } from '../containment/detect.ts'
+import type { FoundPodman } from '../containment/podman-detect.ts'
 
 export interface Finding {
   readonly check: string
@@ -18,6 +19,7 @@ export interface Finding {
 export interface Seen {
   readonly nodeVersion: string
   readonly containment: Detected | Absent
+  readonly podman: FoundPodman
   readonly groups: GroupReport
   readonly home: { readonly path: string; readonly mode: number | null }
   /** What carries the network of contained processes. */
@@ -55,6 +57,7 @@ export function findings(seen: Seen): readonly Finding[] {
   return [
     nodeFinding(seen.nodeVersion),
     containmentFinding(seen.containment),
+    imagesFinding(seen.podman),
     groupsFinding(seen.groups),
     carrierFinding(seen.carrier),
     homeFinding(seen.home),
@@ -92,6 +95,20 @@ function containmentFinding(containment: Detected | Absent): Finding {
     text: `${text} works, but cannot show open folders: a granted folder is looked up twice`,
     fix: 'sudo apt-get install --only-upgrade bubblewrap'
   }
+}
+
+function imagesFinding(podman: FoundPodman): Finding {
+  if (podman.name === null) {
+    const text = `no image can be run (--image): ${podman.why}`
+    return { check: 'images', state: 'warn', text, fix: podman.fix }
+  }
+  const { version, global, controllers } = podman
+  const how = global.length === 0 ? '' : ` with ${global.join(' ')} and fixed limits of open files`
+  const missing = ['memory', 'cpu', 'pids'].filter((name) => !controllers.includes(name))
+  const text = `podman ${version} runs images${how}`
+  if (missing.length === 0) return { check: 'images', state: 'ok', text, fix: null }
+  const limits = `a limit of ${missing.join(', ')} for one is refused: no control group for it`
+  return { check: 'images', state: 'warn', text: `${text}; ${limits}`, fix: 'podman info' }
 }
 
 function groupsFinding({ controllers, canKill, why }: GroupReport): Finding {

@@ -1,4 +1,4 @@
-// Looks at this machine for `weaver doctor`. Makes a control group and removes it; changes nothing else.
+// Looks at this machine for `weaver doctor`. Makes a control group, and a container where there is podman, and removes them; changes nothing else.
 
 import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -7,6 +7,7 @@ import { systemClock } from '../../core/system.ts'
 import type { Logger } from '../../core/index.ts'
 import { GroupMaker } from '../containment/cgroups.ts'
 import { detectContainment } from '../containment/detect.ts'
+import { detectPodman, podmanEnvironment } from '../containment/podman-detect.ts'
 import { FORWARDER_LANGUAGE } from '../egress/doorway.ts'
 import { homePaths } from '../home-layout.ts'
 import type { Seen, SeenFile, SeenKernel } from './checks.ts'
@@ -16,6 +17,7 @@ export async function seenHere(home: string, kernel: SeenKernel | null): Promise
   return {
     nodeVersion: process.version,
     containment: await detectContainment(process.platform, process.arch),
+    podman: await detectPodman(process.platform, podmanEnvironment(process.env)),
     groups: groupsHere(),
     home: { path: home, mode: statSync(home, { throwIfNoEntry: false })?.mode ?? null },
     carrier: { program: FORWARDER_LANGUAGE, isThere: isProgram(FORWARDER_LANGUAGE) },

@@ -16,7 +16,8 @@ import type { Logger } from '../../core/index.ts'
 import type { Leader } from './os-processes.ts'
 
 // `kill -s KILL` is the POSIX form: dash takes the dashes of `kill -KILL -- -5` for a number, and kills nothing.
-// The first line is the mark, the second the folders of our control groups; then `+ group start`, `- group start`; `q` ends it without a killing.
+// The first line is the mark, the second the folders of our control groups; then `+ group start`, `- group start`, and
+// `c name`, `d name` for containers; `q` ends it without a killing.
 // Only builtins until the end comes, and at the end three programs that every system has.
 const SCRIPT = `
 trap '' TERM INT HUP QUIT PIPE TSTP
@@ -26,11 +27,14 @@ export PATH LC_ALL
 IFS= read -r mark || exit 0
 IFS= read -r folders || exit 0
 groups=' '
+containers=' '
 while read -r verb group start; do
   key="$group:$start"
   case $verb in
     +) groups="$groups$key " ;;
     -) case $groups in *" $key "*) groups="\${groups%%" $key "*} \${groups#*" $key "}" ;; esac ;;
+    c) containers="$containers$group " ;;
+    d) case $containers in *" $group "*) containers="\${containers%%" $group "*} \${containers#*" $group "}" ;; esac ;;
     q) exit 0 ;;
   esac
 done
@@ -56,6 +60,9 @@ end_folders() {
     done
   done
 }
+end_containers() {
+  [ "$containers" = ' ' ] || podman rm --force --ignore --time=0 $containers
+}
 marked() {
   if [ -r /proc/self/stat ]; then
     grep -lsF "$mark" /proc/[0-9]*/environ
@@ -74,6 +81,7 @@ end_marked() {
 }
 end_groups
 end_folders
+end_containers
 calm=0
 round=0
 while [ $calm -lt 3 ] && [ $round -lt 50 ]; do
@@ -81,6 +89,8 @@ while [ $calm -lt 3 ] && [ $round -lt 50 ]; do
   round=$((round + 1))
   sleep 0.1
 done
+# Once more: one that was about to make a container has been killed only now.
+end_containers
 # The groups are empty now, once their last zombies have been waited for.
 round=0
 for folder in $folders; do
@@ -97,17 +107,25 @@ export class Guardian {
   readonly #deps: { readonly log: Logger }
   readonly #mark: string
   readonly #folders: string
+  readonly #environment: Readonly<Record<string, string>>
   readonly #groups = new Map<number, Leader>()
+  readonly #containers = new Set<string>()
   #shell: ChildProcess | null = null
   #isStopping = false
 
   /** `mark`: what the environment of every process of this kernel contains, and no other. */
   constructor(
     deps: { readonly log: Logger },
-    options: { readonly mark: string; readonly groupFolders: readonly string[] }
+    options: {
+      readonly mark: string
+      readonly groupFolders: readonly string[]
+      /** By which podman finds its containers. */
+      readonly environment: Readonly<Record<string, string>>
+    }
   ) {
     this.#deps = deps
     this.#mark = options.mark
+    this.#environment = options.environment
     // A folder with a space would be two: it is left to the mark.
     this.#folders = options.groupFolders.filter((folder) => !/\s/.test(folder)).join(' ')
   }
@@ -119,7 +137,7 @@ export class Guardian {
   start(): void {
     const shell = spawn('/bin/sh', ['-c', SCRIPT], {
       cwd: '/',
-      env: {}, // G2
+      env: this.#environment, // G2
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore']
     })
@@ -138,6 +156,7 @@ export class Guardian {
     })
     this.#tell(`${this.#mark}\n${this.#folders}\n`)
     for (const leader of this.#groups.values()) this.#tell(line('+', leader))
+    for (const name of this.#containers) this.#tell(`c ${name}\n`)
   }
 
   add(leader: Leader): void {
@@ -148,6 +167,16 @@ export class Guardian {
   delete(leader: Leader): void {
     this.#groups.delete(leader.osPid)
     this.#tell(line('-', leader))
+  }
+
+  addContainer(name: string): void {
+    this.#containers.add(name)
+    this.#tell(`c ${name}\n`)
+  }
+
+  deleteContainer(name: string): void {
+    this.#containers.delete(name)
+    this.#tell(`d ${name}\n`)
   }
 
   /** Sends it home. To be called when nothing is left to guard. */

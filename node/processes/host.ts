@@ -11,10 +11,11 @@
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Clock, Logger, Millis, Pid } from '../../core/index.ts'
+import type { Clock, Logger, Millis, Pid, Sandbox } from '../../core/index.ts'
 import type { ProcessHost, RunningProcess, SpawnRequest } from '../../agents/index.ts'
 import { entering, foundProgram } from '../containment/index.ts'
 import type {
+  Container,
   ControlGroup,
   Guard,
   LaunchPlan,
@@ -74,6 +75,18 @@ export interface RealProcessHostOptions {
   readonly platform: NodeJS.Platform
 }
 
+type Started = Launched & {
+  readonly group: ControlGroup | null
+  readonly container?: Container | undefined
+}
+
+interface Adopted {
+  readonly pid: Pid
+  readonly leader: Leader
+  readonly process: RealProcess
+  readonly container: Container | undefined
+}
+
 export class RealProcessHost implements ProcessHost {
   readonly spool: Spool
   readonly #deps: RealProcessHostDeps
@@ -105,7 +118,8 @@ export class RealProcessHost implements ProcessHost {
     this.#journal = new ProcessJournal(deps, { path: this.#journalPath, boot: this.#machineBoot })
     this.#guardian = new Guardian(deps, {
       mark: `WEAVER_LEASH=${options.homeId}:${options.bootId}:`,
-      groupFolders: deps.containment.groups.folders
+      groupFolders: deps.containment.groups.folders,
+      environment: deps.containment.podman.environment
     })
     this.#pipes = new PipeMaker(deps)
     this.#waiting = new WaitingShells({
@@ -166,16 +180,18 @@ export class RealProcessHost implements ProcessHost {
   }
 
   /** Either way of starting it: contained, or as an ordinary process of this user (H5). */
-  async #started(
-    request: SpawnRequest,
-    leash: Leash,
-    guards: readonly Guard[]
-  ): Promise<Launched & { readonly group: ControlGroup | null }> {
+  async #started(request: SpawnRequest, leash: Leash, guards: readonly Guard[]): Promise<Started> {
     const hasInput = request.io !== null
     if (request.sandbox.containment === 'none') {
       return await this.#launch(this.#uncontained(request, leash), hasInput)
     }
     const wish = this.#wish(request, leash, guards)
+    const { image } = request.sandbox
+    if (image !== undefined) {
+      const { podman } = this.#deps.containment
+      const plan = await podman.plan({ ...wish, isWaitedFor: false }, image)
+      return await this.#launch(plan, hasInput)
+    }
     const containment = this.#deps.containment.containment()
     const plan = await containment.plan({ ...wish, isWaitedFor: this.#waiting.hasOne })
     if (!('told' in plan)) return await this.#launch(plan, hasInput)
@@ -233,16 +249,15 @@ export class RealProcessHost implements ProcessHost {
     return { ...plan, command: entering(group.joinFiles, command), group }
   }
 
-  async #launch(
-    plan: LaunchPlan,
-    hasInput: boolean
-  ): Promise<Launched & { readonly group: ControlGroup | null }> {
-    const { group } = plan
+  async #launch(plan: LaunchPlan, hasInput: boolean): Promise<Started> {
+    const { group, container } = plan
+    if (container !== undefined) this.#guardian.addContainer(container.name) // H1
     try {
       const pipes = await this.#pipes.take(hasInput ? 3 : 2)
-      return { ...(await launch({ ...plan, hasInput, pipes })), group }
+      return { ...(await launch({ ...plan, hasInput, pipes })), group, container }
     } catch (error) {
       void group?.remove()
+      if (container !== undefined) this.#guardian.deleteContainer(container.name)
       throw error
     } finally {
       plan.release()
@@ -259,13 +274,9 @@ export class RealProcessHost implements ProcessHost {
     return this.#stopping
   }
 
-  #adopt(
-    request: SpawnRequest,
-    leash: Leash,
-    launched: Launched & { readonly group: ControlGroup | null }
-  ): RealProcess {
+  #adopt(request: SpawnRequest, leash: Leash, launched: Started): RealProcess {
     const { pid, io: channel, sandbox } = request
-    const { osPid, stdin, stdout, stderr, ended, group } = launched
+    const { osPid, stdin, stdout, stderr, ended, group, container } = launched
     // Without a start time, which its zombie still has, nobody but the mark could end it later.
     const leader: Leader = { osPid, start: this.#deps.os.startOf(osPid) ?? 'unknown' }
     this.#guardian.add(leader)
@@ -282,19 +293,30 @@ export class RealProcessHost implements ProcessHost {
     )
     const parts = { ...this.#deps, os: this.#shared }
     const inside =
-      sandbox.containment === 'os'
-        ? (): number | null => this.#deps.containment.containment().inside(osPid)
-        : null
-    const process = new RealProcess(parts, { leash, leader, io, ended, group, inside })
+      container === undefined ? this.#insideOf(sandbox, osPid) : () => container.inside()
+    const process = new RealProcess(parts, {
+      leash,
+      leader,
+      io,
+      ended,
+      group,
+      inside,
+      container
+    })
     this.#live.set(pid, process)
     this.#startedAt.set(pid, this.#deps.clock.now())
-    void this.#forget(pid, leader, process).then(release)
+    void this.#forget({ pid, leader, process, container }).then(release)
     return process
   }
 
+  #insideOf({ containment }: Sandbox, osPid: number): (() => number | null) | null {
+    return containment === 'os' ? () => this.#deps.containment.containment().inside(osPid) : null
+  }
+
   /** Never rejects. */
-  async #forget(pid: Pid, leader: Leader, process: RealProcess): Promise<void> {
+  async #forget({ pid, leader, process, container }: Adopted): Promise<void> {
     await process.exited
+    if (container !== undefined) this.#guardian.deleteContainer(container.name)
     for (const [osPid, start] of process.known) this.#orphans.set(osPid, start)
     void this.#deps.containment.egress?.close(pid)
     this.#live.delete(pid)

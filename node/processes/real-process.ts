@@ -8,7 +8,7 @@
 import { millis } from '../../core/index.ts'
 import type { Clock, Logger, Millis } from '../../core/index.ts'
 import type { ExitStatus, RunningProcess } from '../../agents/index.ts'
-import type { ControlGroup } from '../containment/index.ts'
+import type { Container, ControlGroup } from '../containment/index.ts'
 import { isSameLeash } from './environment.ts'
 import type { Leash } from './environment.ts'
 import type { Launched } from './launch.ts'
@@ -41,6 +41,8 @@ export interface RealProcessOptions {
   readonly group: ControlGroup | null
   /** Of a contained process: the command below the program that confines it, once it runs. */
   readonly inside: (() => number | null) | null
+  /** Where it runs in one: the child is only its client. */
+  readonly container: Container | undefined
 }
 
 export class RealProcess implements RunningProcess {
@@ -141,6 +143,7 @@ export class RealProcess implements RunningProcess {
     const exit = await this.#ended
     await this.#lingerOn()
     this.#deps.os.signal(-this.osPid, 'SIGKILL')
+    await this.#options.container?.end() // No child of the child: the group's end is not its end (C2).
     void this.#options.group?.remove() // Kills what is left in it, marked or not (C2).
     if (this.#isStopping) await this.#sweep() // Now, or strays would hold up the output's end.
     await this.#drain()

@@ -1,4 +1,4 @@
-import { formatGrant, millis, taskId, WeaverError } from '../../core/index.ts'
+import { confinementName, formatGrant, millis, taskId, WeaverError } from '../../core/index.ts'
 import type { NodeId, TaskId } from '../../core/index.ts'
 import { parseGpuRequest, parseTaskSpec } from '../../scheduler/index.ts'
 import type { Origin, TaskSpec, TaskView } from '../../scheduler/index.ts'
@@ -95,7 +95,7 @@ export function taskView({ mesh }: Pick<Rooms, 'mesh'>, task: TaskView): Task {
   const { sandbox, ...rest } = task
   return {
     ...rest,
-    containment: sandbox.containment,
+    containment: confinementName(sandbox),
     grants: sandbox.grants.map(formatGrant),
     role: sandbox.role ?? null,
     origin: name(task.origin),

@@ -25,7 +25,8 @@ const SECTIONS: Readonly<Record<string, readonly string[]>> = {
 const ROOMS = Object.keys(SECTIONS).join(',')
 
 /** Environment variables, and codes of Node’s, of packages and of protocols that are looked for. */
-const NO_CODES = /^(?:NO_COLOR|WEAVER_.*|ERR_.*|LEVEL_.*|RESERVATION_REFUSED)$/
+const NO_CODES =
+  /^(?:NO_COLOR|WEAVER_.*|ERR_.*|LEVEL_.*|RESERVATION_REFUSED|XDG_.*|CONTAINERS_.*|DBUS_.*)$/
 
 interface Listed {
   readonly code: string

@@ -76,12 +76,20 @@ describe('weaver run', () => {
     })
   })
 
+  it('names the image that it is to run in', async () => {
+    await weaver(fixture.home, ['run', '--image', 'localhost/tools:1', '--', 'true'])
+    const call = fixture.service.calls[0]?.[1]
+    assert(typeof call === 'object' && call !== null && 'sandbox' in call)
+    assert.deepEqual(call.sandbox, { ...containedSpec, image: 'localhost/tools:1' })
+  })
+
   for (const wrong of [
     ['--limit', 'mem'],
     ['--limit', 'cpu=0'],
     ['--limit', 'pids=1.5'],
     ['--limit', 'disk=1GB'],
-    ['--containment', 'off']
+    ['--containment', 'off'],
+    ['--image', 'tools', '--containment', 'none']
   ]) {
     it(`refuses ${wrong.join(' ')} before anything runs`, async () => {
       assert.equal((await weaver(fixture.home, ['run', ...wrong, '--', 'true'])).code, 125)

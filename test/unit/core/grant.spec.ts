@@ -167,6 +167,17 @@ describe('core/grant', () => {
 })
 
 describe('core/sandbox', () => {
+  it('carries an image, which is a name and is never uncontained', () => {
+    const sandbox = { ...DEFAULT_SANDBOX, image: 'localhost/tools:1' }
+    assert.deepEqual(parseSandbox(sandboxCbor(sandbox)), sandbox)
+    assert.ok(!('image' in sandboxCbor(DEFAULT_SANDBOX)))
+    for (const image of ['', '-v', 'a b', 'a,b', 'a\n', 7, null, 'x'.repeat(256)]) {
+      assert.throws(() => parseSandbox({ ...sandboxCbor(sandbox), image }), /an image is a name/)
+    }
+    const open = { ...sandboxCbor(sandbox), containment: 'none' }
+    assert.throws(() => parseSandbox(open), /always contained/)
+  })
+
   it('comes back from its wire form', () => {
     fc.assert(
       fc.property(fc.array(grant, { maxLength: 5 }), (grants) => {

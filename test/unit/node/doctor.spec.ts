@@ -17,6 +17,14 @@ const WELL: Seen = {
     version: '0.8.0',
     canBindOpen: true
   },
+  podman: {
+    name: 'podman',
+    program: '/usr/bin/podman',
+    version: '5.0.0',
+    global: [],
+    ulimits: [],
+    controllers: ['cpu', 'memory', 'pids']
+  },
   groups: { controllers: { memory: 2, cpu: 2, pids: 2 }, canKill: true, why: null },
   home: { path: '/home/me/.weaver', mode: 0o40700 },
   disk: { freeBytes: 50e9, totalBytes: 100e9 },
@@ -74,6 +82,18 @@ describe('node/doctor', () => {
       { containment: { ...bubblewrap, canBindOpen: false } },
       'warn',
       'sudo apt-get install --only-upgrade bubblewrap'
+    ],
+    [
+      'images',
+      { podman: { name: null, why: 'not there', fix: 'sudo apt-get install podman' } },
+      'warn',
+      'sudo apt-get install podman'
+    ],
+    [
+      'images',
+      { podman: { ...WELL.podman, controllers: ['pids'] } as Seen['podman'] },
+      'warn',
+      'podman info'
     ],
     [
       'limits',
