@@ -3,7 +3,8 @@
 // doubles, and what stalls is gone in ten seconds.
 // Method: two kernels of their own processes that are members of each other; this process floods one of them,
 // while the other, which knows nothing of it, measures its round trips. Quiet and flooded rounds take turns;
-// the median of their ratios counts, so that one busy moment of the machine does not.
+// the median of their ratios counts, so that one busy moment of the machine does not. Where five rounds
+// say too much, ten more are asked and all of them count.
 
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
@@ -16,6 +17,7 @@ import type { Asked, StalledSockets } from './flood.ts'
 import { HostilePeer } from './hostile-peer.ts'
 
 const ROUNDS = 5
+const MORE_ROUNDS = 10
 const PINGS = 60
 const MEMORY_GROWTH_MAX = 100e6
 const REAPED_MS = 10_000
@@ -25,7 +27,7 @@ const NOISE_MS = 3
 const SERVED_MS = 100
 
 describe('floods of the mesh (18, R11)', function () {
-  this.timeout('180s')
+  this.timeout('400s')
   let lab: Lab
   let laptop: KernelHandle
   let server: KernelHandle
@@ -87,7 +89,9 @@ describe('floods of the mesh (18, R11)', function () {
     const ratios: number[] = []
     const differences: number[] = []
     const medians: number[] = []
-    for (let round = 0; round < ROUNDS; round += 1) {
+    const isTooMuch = (): boolean => median(ratios) >= 2 && median(differences) >= NOISE_MS
+    let rounds = ROUNDS
+    for (let round = 0; round < rounds; round += 1) {
       const quiet = p99(await pings(PINGS))
       const end = await flood()
       most = Math.max(most, await residentBytes(pid))
@@ -99,6 +103,7 @@ describe('floods of the mesh (18, R11)', function () {
       await end()
       ratios.push(flooded / quiet)
       differences.push(flooded - quiet)
+      if (round === ROUNDS - 1 && !goesOn && isTooMuch()) rounds += MORE_ROUNDS
     }
     const grown = most - before
     const [ratio, difference, middle] = [median(ratios), median(differences), median(medians)]
@@ -108,7 +113,7 @@ describe('floods of the mesh (18, R11)', function () {
     )
     assert(grown <= MEMORY_GROWTH_MAX, `memory grew by ${grown} bytes`)
     if (goesOn) return assert(middle < SERVED_MS, `half of the calls took ${middle} ms`)
-    assert(ratio < 2 || difference < NOISE_MS, `p99 is ${ratio} times the quiet one`)
+    assert(!isTooMuch(), `p99 is ${ratio} times the quiet one`)
   }
 
   it('200 connections that say nothing, half a handshake or nonsense harm nobody, and are gone in ten seconds', async () => {
@@ -136,9 +141,7 @@ describe('floods of the mesh (18, R11)', function () {
         await flooder.stop()
       }
     })
-    console.log(
-      `      ${opened} of ${ROUNDS * 10_000} streams were opened, and closed for the next`
-    )
+    console.log(`      ${opened} streams were opened, and closed for the next`)
     assert(opened > 0, 'the flood never began')
   })
 
