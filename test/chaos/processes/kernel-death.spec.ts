@@ -75,7 +75,7 @@ describe('the death of a kernel', function () {
     for (const line of roots) {
       const [, path = '', type = ''] = line.split(' ')
       if (!type.startsWith('cgroup')) continue
-      found.push(...namesBelow(path).filter((name) => name.includes(`weaver-${home}`)))
+      found.push(...namesBelow(path).filter((name) => name.includes(`weaver-${home}-`)))
     }
     return found
   }
