@@ -80,9 +80,6 @@ export const TABLE_REFRESH_MS: Millis = millis(60 * 60_000)
 /** What members say they have, 200 bytes each. */
 export const PROVIDER_RECORDS_MAX: number = 64 * 1024
 
-/** The addresses that the host listens on are believed so long, unless those of the machine have changed. */
-export const LISTENING_KEPT_MS: Millis = millis(10_000)
-
 /** How often the LAN is asked for members that may be there: one small packet. Answers come at once. */
 export const MULTICAST_QUERY_MS: Millis = millis(5000)
 /** For how long, after a member was lost, a wake-up or another network. Whoever comes later asks itself. */

@@ -24,7 +24,6 @@ import {
 } from './host-errors.ts'
 import {
   CIRCUIT_TIMEOUT_MS,
-  LISTENING_KEPT_MS,
   MULTICAST_QUERY_MS,
   MULTICAST_QUERY_REST_MS,
   MULTICAST_SEEK_MS,
@@ -86,13 +85,6 @@ interface Running {
   table: Promise<HashTable> | null
 }
 
-interface Listening {
-  readonly running: Running | null
-  readonly machine: string
-  readonly until: Millis
-  readonly texts: readonly string[]
-}
-
 class Libp2pNetwork implements Network, NetworkPaths {
   readonly self: NodeId
   readonly paths: NetworkPaths = this
@@ -111,8 +103,6 @@ class Libp2pNetwork implements Network, NetworkPaths {
   #acceptor: ConnectionAcceptor | null = null
   #health = HEALTHY_HOST
   #machine = ''
-  /** The last answer of `#listening`. */
-  #heard: Listening | null = null
   #missing: readonly string[] = []
   #tag: string | null = null
   #multicast: Multicast | null = null
@@ -329,7 +319,6 @@ class Libp2pNetwork implements Network, NetworkPaths {
       await this.#close()
       throw error
     }
-    this.#heard = null
     this.#listen = withPorts(this.#listen, internals.transportManager.getAddrs())
   }
 
@@ -360,17 +349,10 @@ class Libp2pNetwork implements Network, NetworkPaths {
     })
   }
 
-  /** Where the host listens. Asked for every second, and costly: not anew while the machine is the same. */
+  /** Where the host listens now. */
   #listening(): readonly string[] {
-    const [running, machine, now] = [this.#running, this.#machine, this.#deps.clock.now()]
-    const kept = this.#heard
-    if (kept?.running === running && kept?.machine === machine && now < kept.until)
-      return kept.texts
-    const addresses = running?.host.services.internals.transportManager.getAddrs() ?? []
-    const texts = addresses.map((address) => address.toString())
-    const until = millis(now + LISTENING_KEPT_MS)
-    this.#heard = texts.length === 0 ? null : { running, machine, until, texts }
-    return texts
+    const addresses = this.#running?.host.services.internals.transportManager.getAddrs() ?? []
+    return addresses.map((address) => address.toString())
   }
 
   #signs(hasChanged: boolean): { readonly connections: number; readonly isDeaf: boolean } {
