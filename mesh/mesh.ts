@@ -543,7 +543,7 @@ export class Mesh {
     this.#swim.connected(peer)
     this.#table.changed(peer)
     this.#sync.connected(peer)
-    this.#pulse.send([peer])
+    this.#pulse.greet(peer)
     this.paths.tick()
     this.#outbox.flush(peer)
     this.#gatehouse.connected(peer)

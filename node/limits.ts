@@ -53,7 +53,10 @@ export const LOAD_MEASURE_INTERVAL_MS: Millis = millis(250)
 /** Between the request to end and the kill, for children of a kernel that stops. */
 export const STOP_GRACE_MS: Millis = millis(3000)
 
-/** For the row of a process that another node has just started: rows arrive within milliseconds. */
+/**
+ * For the row of a process that another node has just started, and for the first pulse of one that has just
+ * connected: both arrive within milliseconds.
+ */
 export const ROW_WAIT_MS: Millis = millis(2000)
 
 /** Lines kept for followers of `kernel logs -f` that reconnect. */

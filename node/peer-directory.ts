@@ -53,6 +53,15 @@ export class Directory implements PeerDirectory {
     return () => this.#listeners.delete(listener)
   }
 
+  /** Whether `node`, or any node where it is null, is connected and has not said yet what it has. */
+  isAwaited(node: NodeId | null): boolean {
+    const { nodes, isReachable, pulseOf } = this.#deps
+    const asked = node === null ? nodes() : [node]
+    return asked.some((each) => {
+      return isReachable(each) && (this.infoOf(each) === null || pulseOf(each) === null)
+    })
+  }
+
   /** Tells the scheduler that something here may read differently now. */
   changed(): void {
     for (const listener of this.#listeners) listener()

@@ -3,7 +3,7 @@
 // carries this and the other small things that members say to each other.
 //
 // Invariants
-//   Q1. To one peer at most one pulse is under way.
+//   Q1. To one peer at most one pulse is under way on its connection.
 //   Q2. A pulse is left out only where the peer has answered one that said the very same, less than
 //       PULSE_REST_MS ago, and nobody doubts it.
 
@@ -35,7 +35,7 @@ export interface PulseDeps {
   readonly log: Logger
   readonly tasks: Tasks
   readonly rpc: RpcClient
-  readonly roster: Roster
+  readonly roster: Pick<Roster, 'absorb' | 'digest' | 'ids' | 'statements'>
   readonly source: PulseSource
 }
 
@@ -80,7 +80,8 @@ export class Pulse {
   readonly service: RpcService
   readonly #deps: PulseDeps
   readonly #owner: PulseOwner
-  readonly #underWay = new Set<NodeId>()
+  /** What is under way, told apart: one that a lost connection took along does not hold up the next. */
+  readonly #underWay = new Map<NodeId, Message>()
   /** What each peer has answered last, and when it was sent. */
   readonly #answered = new Map<NodeId, { readonly bytes: Uint8Array; readonly at: Millis }>()
   readonly #pulling = new Set<NodeId>()
@@ -99,6 +100,11 @@ export class Pulse {
   send(peers: readonly NodeId[]): void {
     const waiting = peers.filter((peer) => !this.#underWay.has(peer))
     if (waiting.length > 0) this.#sendTo(waiting, this.#message())
+  }
+
+  /** The first pulse of a new connection, also where an older one still carries another. */
+  greet(peer: NodeId): void {
+    this.#sendTo([peer], this.#message())
   }
 
   /** As `send`, but leaves out whom it would tell nothing new (Q2). */
@@ -127,12 +133,12 @@ export class Pulse {
 
   #sendTo(peers: readonly NodeId[], message: Message): void {
     for (const peer of peers) {
-      this.#underWay.add(peer) // Before the first await (Q1).
+      this.#underWay.set(peer, message) // Before the first await (Q1).
       this.#deps.tasks.run('pulse', async () => {
         try {
           await this.#sendOne(peer, message)
         } finally {
-          this.#underWay.delete(peer)
+          if (this.#underWay.get(peer) === message) this.#underWay.delete(peer)
         }
       })
     }

@@ -1,7 +1,8 @@
 import { parseSandbox, sandboxCbor, WeaverError } from '../../core/index.ts'
-import type { NodeId } from '../../core/index.ts'
+import type { Clock, NodeId } from '../../core/index.ts'
 import type { GateRequest } from '../../governance/index.ts'
 import { parseGpuRequest, place } from '../../scheduler/index.ts'
+import type { Placement } from '../../scheduler/index.ts'
 import type { Agent, AgentSpec, ProcessRow, Restart } from '../api/index.ts'
 import { resolveNode, resolveProcess } from '../resolve.ts'
 import { ROW_WAIT_MS } from '../limits.ts'
@@ -26,7 +27,7 @@ export function agentOperations(rooms: Rooms): AgentOperations {
       return agentView(rooms, node, row)
     },
     spawnAgent: async (spec, signal) => {
-      const node = placeAgent(rooms, spec)
+      const node = await placeAgent(rooms, spec)
       const { name, runtime, args, env, restart, cwd } = spec
       const sandbox = parseSandbox(spec.sandbox)
       const order = { name, runtime, command: args, env, restart, cwd, sandbox }
@@ -63,8 +64,9 @@ export function agentOperations(rooms: Rooms): AgentOperations {
   }
 }
 
-/** This node, unless a node or a GPU is asked for. */
-function placeAgent(rooms: Rooms, spec: AgentSpec): NodeId {
+/** This node, unless a node or a GPU is asked for. A member that has just connected gets time to say what it has. */
+async function placeAgent(rooms: Rooms, spec: AgentSpec): Promise<NodeId> {
+  const { directory, clock } = rooms
   if (spec.node === null && spec.gpu === null) return rooms.self
   const wanted = {
     gpu: spec.gpu === null ? null : parseGpuRequest(spec.gpu),
@@ -72,7 +74,13 @@ function placeAgent(rooms: Rooms, spec: AgentSpec): NodeId {
     node: spec.node === null ? null : resolveNode(rooms.mesh, spec.node),
     sandbox: parseSandbox(spec.sandbox)
   }
-  const placement = place(wanted, rooms.directory.candidates())
+  const decide = (): Placement => place(wanted, directory.candidates())
+  const onChange = (listener: () => void): (() => void) => directory.onChange(listener)
+  const told = await firstFound(clock, onChange, () => {
+    const found = decide()
+    return found.kind === 'placed' || !directory.isAwaited(wanted.node) ? found : null
+  })
+  const placement = told ?? decide()
   if (placement.kind === 'placed') return placement.node
   throw new WeaverError('NODE_NO_PLACE', `Cannot place agent '${spec.name}': ${placement.why}`, {
     retry: 'later',
@@ -117,15 +125,26 @@ async function remoteView(rooms: Rooms, node: NodeId, done: Promise<number>): Pr
 
 /** The other node's row is on its way when its answer is here: it arrives a moment later. */
 async function rowOf({ mesh, table, clock }: Rooms, node: NodeId, pid: number): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const look = (): void => {
-    if (table.stored(node, pid) !== null) resolve()
+  const onChange = (listener: () => void): (() => void) => mesh.rows.onChange(listener)
+  await firstFound(clock, onChange, () => table.stored(node, pid))
+}
+
+/** What `look` finds at once or after a change; null where it finds nothing within ROW_WAIT_MS. */
+async function firstFound<Value>(
+  clock: Clock,
+  onChange: (listener: () => void) => () => void,
+  look: () => Value | null
+): Promise<Value | null> {
+  const { promise, resolve } = Promise.withResolvers<Value>()
+  const tryOnce = (): void => {
+    const value = look()
+    if (value !== null) resolve(value)
   }
-  const end = mesh.rows.onChange(look)
-  look()
+  const end = onChange(tryOnce)
+  tryOnce()
   const timer = new AbortController()
   try {
-    await Promise.race([promise, clock.sleep(ROW_WAIT_MS, timer.signal)])
+    return await Promise.race([promise, clock.sleep(ROW_WAIT_MS, timer.signal).then(() => null)])
   } finally {
     timer.abort()
     end()

@@ -104,7 +104,8 @@ describe('chaos: kernels that are killed', function () {
     const run = lab.spawn('server', ['run', '--on', 'laptop', '--', 'sleep', task])
     run.stdin?.end()
     const spawn = ['agent', 'spawn', '--runtime', 'custom', '--name', 'guest', '--on', 'laptop']
-    await lab.weaver('server', ...spawn, '--', 'sleep', agent)
+    const spawned = await lab.weaver('server', ...spawn, '--', 'sleep', agent)
+    assert.equal(spawned.code, 0, spawned.stderr)
     for (const seconds of [task, agent]) {
       await until(async () => (await processesLike(`sleep ${seconds}`)).length > 0)
     }

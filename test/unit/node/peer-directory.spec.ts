@@ -10,7 +10,9 @@ function setup(): {
   readonly reads: () => number
   readonly changes: () => number
   readonly say: (labels: Readonly<Record<string, string>> | null) => void
+  readonly silence: () => void
 } {
+  let isSilent = false
   let row: unknown
   let reads = 0
   let changes = 0
@@ -22,12 +24,15 @@ function setup(): {
     },
     nameOf: () => 'server',
     isReachable: () => true,
-    pulseOf: () => ({
-      cpuLoad: 0,
-      memoryFreeBytes: 0,
-      executor: { revision: 1, runningTasks: 0, tasksMax: 1, gpus: [] },
-      samples: new Map()
-    })
+    pulseOf: () =>
+      isSilent
+        ? null
+        : {
+            cpuLoad: 0,
+            memoryFreeBytes: 0,
+            executor: { revision: 1, runningTasks: 0, tasksMax: 1, gpus: [] },
+            samples: new Map()
+          }
   })
   directory.onChange(() => (changes += 1))
   return {
@@ -39,6 +44,9 @@ function setup(): {
         row = { version: '1', cpus: 2, memoryBytes: 1, gpus: [], labels, startedAt: 1 }
       }
       directory.rowsChanged(node)
+    },
+    silence: () => {
+      isSilent = true
     }
   }
 }
@@ -66,5 +74,15 @@ describe('Directory', () => {
     say({ rack: 'b' })
     assert.equal(changes(), 2)
     assert.deepEqual(directory.infoOf(node)?.labels, { rack: 'b' })
+  })
+
+  it('awaits a node that is connected until it has told both its row and its load', () => {
+    const { directory, say, silence } = setup()
+    assert.equal(directory.isAwaited(node), true)
+    say({ rack: 'a' })
+    assert.equal(directory.isAwaited(node), false)
+    silence()
+    assert.equal(directory.isAwaited(node), true)
+    assert.equal(directory.isAwaited(null), true)
   })
 })

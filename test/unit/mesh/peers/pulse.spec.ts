@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict'
+import { unreachable } from '../../../../core/index.ts'
+import type { NodeId } from '../../../../core/index.ts'
 import { PULSE_INTERVAL_MS, PULSE_REST_MS } from '../../../../mesh/limits.ts'
+import { Pulse } from '../../../../mesh/peers/pulse.ts'
+import type { PulseOwner } from '../../../../mesh/peers/pulse.ts'
+import { Tasks } from '../../../../mesh/tasks.ts'
+import { silentLog } from '../../../doubles/silent-log.ts'
+import { untilQuiet } from '../../../sim/world/quiet.ts'
+import { VirtualClock } from '../../../sim/world/virtual-clock.ts'
 import { Lab } from '../lab.ts'
 import type { Kernel } from '../lab.ts'
 
@@ -41,4 +49,64 @@ describe('the pulse', () => {
     await lab.pass(3000)
     assert.ok(laptop.heard.some(([peer]) => peer === server.id))
   })
+
+  it('opens a new connection, also while the one before carries one that is unanswered (Q1)', async () => {
+    const { pulse, calls } = unanswered(server.id)
+    pulse.send([server.id])
+    pulse.send([server.id])
+    assert.equal(calls.length, 1)
+    pulse.greet(server.id)
+    assert.equal(calls.length, 2)
+    calls[0]?.reject(new Error('the connection was lost'))
+    await untilQuiet()
+    pulse.send([server.id])
+    assert.equal(calls.length, 3, 'one probe, and no pulse beside the one under way')
+  })
 })
+
+/** A pulse whose calls nobody answers until the test does. */
+function unanswered(peer: NodeId): {
+  readonly pulse: Pulse
+  readonly calls: PromiseWithResolvers<unknown>[]
+} {
+  const calls: PromiseWithResolvers<unknown>[] = []
+  const call = (): Promise<unknown> => {
+    const answer = Promise.withResolvers<unknown>()
+    calls.push(answer)
+    return answer.promise
+  }
+  const nothing = (): null => null
+  const roster = {
+    digest: new Uint8Array(),
+    ids: () => [],
+    statements: () => [],
+    absorb: async () => 0
+  }
+  const deps = {
+    clock: new VirtualClock(),
+    log: silentLog,
+    tasks: new Tasks(silentLog),
+    rpc: { call, open: unreachable, notify: nothing },
+    roster,
+    source: { collect: nothing, receive: nothing }
+  }
+  const owner: PulseOwner = {
+    connectedPeers: () => [peer],
+    vector: nothing,
+    compare: nothing,
+    measured: nothing,
+    isDoubted: () => false,
+    silent: nothing,
+    farewell: nothing,
+    farewellBody: nothing,
+    swim: nothing,
+    claim: nothing,
+    duplicated: nothing,
+    pinged: nothing,
+    sponsored: nothing,
+    delivered: async () => null,
+    ticked: nothing,
+    jumped: nothing
+  }
+  return { pulse: new Pulse(deps, owner), calls }
+}
