@@ -4,8 +4,8 @@ import { compare, encodeText, nodeText } from './bytes.ts'
 import { asArray, asBytes, asInteger, asText, decode, decodeArray } from './cbor.ts'
 import type { Value } from './cbor.ts'
 import { Malformed } from './errors.ts'
-import { inDomain } from './keys.ts'
-import type { Primitives } from './primitives.ts'
+import { inDomain, prefixOf } from './keys.ts'
+import type { HashMessage, Primitives } from './primitives.ts'
 import type { HashPair } from './tree.ts'
 
 export const INTEGER_MAX: number = Number.MAX_SAFE_INTEGER
@@ -77,12 +77,49 @@ export function payloadHash(primitives: Primitives, slot: Uint8Array): Uint8Arra
   return hashIn(primitives, 'weft/payload/1', slot)
 }
 
-/** The payload in a slot. @throws Malformed */
+/** `entryLeaf` of each. */
+export function entryLeaves(
+  { shake256Each }: Primitives,
+  entries: readonly Uint8Array[]
+): readonly Uint8Array[] {
+  const prefix = prefixOf('weft/leaf/1')
+  return shake256Each(entries.map((first) => ({ prefix, first })))
+}
+
+/** `payloadHash` of each. */
+export function payloadHashes(
+  { shake256Each }: Primitives,
+  slots: readonly Uint8Array[]
+): readonly Uint8Array[] {
+  const prefix = prefixOf('weft/payload/1')
+  return shake256Each(slots.map((first) => ({ prefix, first })))
+}
+
+/** The Merkle root over `leaves`, of which there is one at least; a level at a time (RFC 6962 section 2.1). */
+export function entryRoot(
+  { shake256Each }: Primitives,
+  leaves: readonly Uint8Array[]
+): Uint8Array | null {
+  const prefix = prefixOf('weft/node/1')
+  let level = leaves
+  while (level.length > 1) {
+    const pairs: HashMessage[] = []
+    for (let at = 0; at + 1 < level.length; at += 2) {
+      const [first, second] = [level[at], level[at + 1]]
+      if (first !== undefined && second !== undefined) pairs.push({ prefix, first, second })
+    }
+    const alone = level.length % 2 === 1 ? level.slice(-1) : [] // Goes up as it is.
+    level = [...shake256Each(pairs), ...alone]
+  }
+  return level[0] ?? null
+}
+
+/** The payload in a slot, a view of it. @throws Malformed */
 export function payloadOf(slot: Uint8Array): Uint8Array {
   if (slot.length <= SALT_BYTES || slot.length > PAYLOAD_BYTES_MAX) {
     throw new Malformed('a payload slot has an impossible length')
   }
-  const payload = slot.slice(SALT_BYTES)
+  const payload = slot.subarray(SALT_BYTES)
   decode(payload)
   return payload
 }

@@ -40,7 +40,9 @@ class Reader {
 
   value(depth: number): Value {
     if (depth > DEPTH_MAX) throw new Malformed('values nest too deep')
-    const first = this.#take(1)[0] ?? 0
+    const first = this.#bytes[this.#at]
+    if (first === undefined) throw new Malformed('a value ends early')
+    this.#at += 1
     const minor = first & 31
     switch (first >> 5) {
       case 0:
@@ -63,9 +65,13 @@ class Reader {
   }
 
   #take(length: number): Uint8Array {
+    this.#skip(length)
+    return this.#bytes.subarray(this.#at - length, this.#at)
+  }
+
+  #skip(length: number): void {
     if (length > this.#bytes.length - this.#at) throw new Malformed('a value ends early')
     this.#at += length
-    return this.#bytes.subarray(this.#at - length, this.#at)
   }
 
   #argument(minor: number): number | bigint {
@@ -73,7 +79,7 @@ class Reader {
     if (minor > 27) throw new Malformed('an indefinite or reserved length')
     const size = 2 ** (minor - 24)
     const start = this.#at
-    this.#take(size)
+    this.#skip(size)
     const value = this.#integerAt(start, size)
     const least = minor === 24 ? 24 : 2 ** (size * 4)
     if (value < least) throw new Malformed('an integer is longer than it must be')
@@ -124,7 +130,7 @@ class Reader {
     if (minor < 25 || minor > 27) throw new Malformed('a simple value')
     const size = 2 ** (minor - 24)
     const start = this.#at
-    this.#take(size)
+    this.#skip(size)
     const value = this.#floatAt(start, size)
     const isShorter = size > 2 && (isHalf(value) || (size === 8 && Math.fround(value) === value))
     if (!Number.isFinite(value) || Number.isSafeInteger(value) || isShorter) {

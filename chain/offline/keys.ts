@@ -56,13 +56,18 @@ export function isSignedIn(
 const prefixes = new Map<string, Uint8Array>()
 
 export function inDomain(domain: string, ...parts: readonly Uint8Array[]): Uint8Array {
+  return join(prefixOf(domain), ...parts)
+}
+
+/** `length(domain) || domain`: what stands before everything that is hashed or signed in a domain. */
+export function prefixOf(domain: string): Uint8Array {
   let prefix = prefixes.get(domain)
   if (prefix === undefined) {
     const text = encodeText(domain)
     prefix = join(Uint8Array.of(text.length), text)
     prefixes.set(domain, prefix) // Domains are literals in the code: the map stays small.
   }
-  return join(prefix, ...parts)
+  return prefix
 }
 
 export interface LaneKey {

@@ -1,7 +1,8 @@
-// Primitives out of node:crypto. The one file of this folder that a browser does not load.
+// Primitives out of node:crypto, and the paired SHAKE-256 of core/. The one file of this folder that a browser does not load.
 
 import { createPublicKey, hash, verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
+import { shake256All } from '../../core/index.ts'
 import type { Primitives } from './primitives.ts'
 
 // SubjectPublicKeyInfo up to the raw key: RFC 8410, and RFC 9881 for ML-DSA-44.
@@ -13,6 +14,7 @@ const SHAKE_256 = { outputEncoding: 'buffer', outputLength: 32 } as const
 export const nodePrimitives: Primitives = {
   sha256: (bytes) => new Uint8Array(hash('sha256', bytes, 'buffer')),
   shake256: (bytes) => new Uint8Array(hash('shake256', bytes, SHAKE_256)),
+  shake256Each: shake256All,
   ed25519: (key, message, signature) =>
     key.length === 32 && isSigned(Buffer.concat([ED25519_SPKI, key]), message, signature),
   mlDsa44: (key, message, signature) =>

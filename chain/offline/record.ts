@@ -6,13 +6,13 @@ import {
   blockHash,
   ENTRIES_MAX,
   ENTRY_BYTES_MAX,
-  entryLeaf,
-  entryPair,
+  entryLeaves,
+  entryRoot,
   HEADER_BYTES_MAX,
   INTEGER_MAX,
   isLater,
   PAYLOAD_BYTES_MAX,
-  payloadHash,
+  payloadHashes,
   payloadOf,
   readEntry,
   readHeader
@@ -22,12 +22,13 @@ import { crc32 } from './crc32.ts'
 import { Malformed } from './errors.ts'
 import { isSignedIn } from './keys.ts'
 import type { Primitives } from './primitives.ts'
-import { CompactTree } from './tree.ts'
 
 const FRAME_HEAD_BYTES = 36
 const SIGNATURE_BYTES = 64
 const ROW_BYTES = 14
 const LEAF_PREFIX_BYTES = 8
+/** Equal to no hash. */
+const NO_HASH = new Uint8Array(0)
 export const RECORD_BYTES_MAX = 1_048_576
 
 interface Frame {
@@ -130,13 +131,20 @@ function checkRows(
     complain(null, 'CHAIN_TABLE_DAMAGED', 'has a table of entries that was changed')
     return null
   }
+  const leaves = entryLeaves(
+    primitives,
+    places.map(({ entry }) => entry)
+  )
+  const slots = places.map(({ slot }) => slot).filter(({ length }) => length > 0)
+  const hashes = payloadHashes(primitives, slots).values()
   return places.map(({ entry: entryBytes, slot, prefix }, index) => {
-    const leaf = entryLeaf(primitives, entryBytes)
+    const leaf = leaves[index] ?? NO_HASH
     const isNamed = isSame(leaf.subarray(0, LEAF_PREFIX_BYTES), prefix)
     const entry = isNamed ? entryOrNull(entryBytes) : null
     if (entry === null) complain(index, 'CHAIN_ENTRY_DAMAGED', 'was changed')
     const payload = slot.length === 0 ? null : slot
-    if (entry !== null && payload !== null && !isPayload(primitives, payload, entry)) {
+    const hash = payload === null ? NO_HASH : (hashes.next().value ?? NO_HASH)
+    if (entry !== null && payload !== null && !isPayload(payload, hash, entry)) {
       complain(index, 'CHAIN_PAYLOAD_DAMAGED', 'has a payload that was changed')
     }
     return { bytes: entryBytes, leaf, entry, payload }
@@ -183,8 +191,8 @@ function entryOrNull(bytes: Uint8Array): Entry | null {
   }
 }
 
-function isPayload(primitives: Primitives, slot: Uint8Array, entry: Entry): boolean {
-  if (!isSame(payloadHash(primitives, slot), entry.payloadHash)) return false
+function isPayload(slot: Uint8Array, hash: Uint8Array, entry: Entry): boolean {
+  if (!isSame(hash, entry.payloadHash)) return false
   try {
     payloadOf(slot)
     return true
@@ -201,9 +209,10 @@ function checkSums(
   complain: Complain
 ): void {
   const areNamed = rows.every(({ entry }) => entry !== null)
-  const tree = new CompactTree(entryPair(primitives))
-  for (const { leaf } of rows) tree.append(leaf)
-  const root = tree.root()
+  const root = entryRoot(
+    primitives,
+    rows.map(({ leaf }) => leaf)
+  )
   if (areNamed && (root === null || !isSame(root, header.root))) {
     complain(null, 'CHAIN_ROOT_WRONG', 'does not add up to the Merkle root that was signed')
   }
