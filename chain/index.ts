@@ -28,6 +28,7 @@ export { REDACTED_KIND, redactionSubject } from './redaction-entry.ts'
 export { rotationDraft, rotationEntry } from './rotation-entry.ts'
 export type { HeightRange, LaneRepair, RepairSource } from './repair.ts'
 export { RunCutter } from './run.ts'
+export type { LentRun } from './run.ts'
 export type {
   CheckBatch,
   CheckedRun,

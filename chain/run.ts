@@ -4,6 +4,7 @@
 // Invariants
 //   U1. A run holds whole records only, each with a frame that says its height and its size.
 //   U2. What waits here is at most one run and one record.
+//   U3. The memory of a run is written over only when whoever has it says that nobody looks at it any more.
 
 import { FormatError } from './errors.ts'
 import { CHECK_BATCH_BYTES, RECORD_BYTES_MAX } from './limits.ts'
@@ -11,11 +12,23 @@ import type { RecordRun } from './ports.ts'
 import { FRAME_HEAD_BYTES, parseFrameHead } from './record.ts'
 import type { ScanItem } from './scan.ts'
 
-const CAPACITY = CHECK_BATCH_BYTES + 64 * 1024 // A run, and the piece of a stream that makes it full.
+/** A run, the start of the record behind it, and the piece of a stream that makes it full, in most cases. */
+const CAPACITY = 2 * CHECK_BATCH_BYTES
 
-/** Puts runs together from the pieces of a stream, wherever it was cut. */
+/** A run in memory that is used again. */
+export interface LentRun extends RecordRun {
+  /** Nobody looks at its bytes any more (U3). Idempotent. */
+  giveBack(): void
+}
+
+/**
+ * Puts runs together from the pieces of a stream, wherever it was cut. Their memory is shared between threads,
+ * so that they are checked where they lie: what is handed to another thread and back is garbage on both.
+ */
 export class RunCutter {
-  #buffer = new Uint8Array(0)
+  /** Memory that has been given back, as much as was in use at one time. */
+  readonly #free: Uint8Array[] = []
+  #buffer: Uint8Array = new Uint8Array(0)
   #filled = 0
   /** Where the last whole record ends. */
   #cut = 0
@@ -25,7 +38,7 @@ export class RunCutter {
    * Null until there is enough for a run.
    * @throws FormatError where a record should start and none does; nothing behind that can be cut
    */
-  push(piece: Uint8Array): RecordRun | null {
+  push(piece: Uint8Array): LentRun | null {
     this.#reserve(this.#filled + piece.length)
     this.#buffer.set(piece, this.#filled)
     this.#filled += piece.length
@@ -34,19 +47,25 @@ export class RunCutter {
   }
 
   /** The whole records that wait, or null. */
-  take(): RecordRun | null {
+  take(): LentRun | null {
     if (this.#cut === 0) return null
-    const bytes = this.#buffer.subarray(0, this.#cut)
+    const buffer = this.#buffer
+    const bytes = buffer.subarray(0, this.#cut)
     const records = this.#records
-    const rest = this.#buffer.subarray(this.#cut, this.#filled)
-    this.#buffer = new Uint8Array(CAPACITY)
+    const rest = buffer.subarray(this.#cut, this.#filled)
+    this.#buffer = new Uint8Array(0)
     this.#filled = 0
     this.#cut = 0
     this.#records = []
     this.#reserve(rest.length)
     this.#buffer.set(rest)
     this.#filled = rest.length
-    return { bytes, records }
+    let isLent = true
+    const giveBack = (): void => {
+      if (isLent && buffer.length === CAPACITY) this.#free.push(buffer)
+      isLent = false
+    }
+    return { bytes, records, giveBack }
   }
 
   #look(): void {
@@ -62,11 +81,17 @@ export class RunCutter {
   /** Grows in steps, so that a large record is not copied for each piece of it. */
   #reserve(size: number): void {
     if (size <= this.#buffer.length) return
-    const step = size <= CAPACITY ? CAPACITY : CHECK_BATCH_BYTES + RECORD_BYTES_MAX
-    const grown = new Uint8Array(Math.max(size, step))
+    const isUsual = size <= CAPACITY
+    const step = isUsual ? CAPACITY : CHECK_BATCH_BYTES + RECORD_BYTES_MAX
+    const grown = (isUsual ? this.#free.pop() : null) ?? sharedBytes(Math.max(size, step))
     grown.set(this.#buffer.subarray(0, this.#filled))
+    if (this.#buffer.length === CAPACITY) this.#free.push(this.#buffer)
     this.#buffer = grown
   }
+}
+
+function sharedBytes(length: number): Uint8Array {
+  return new Uint8Array(new SharedArrayBuffer(length))
 }
 
 /** The records of a run, each by itself. */

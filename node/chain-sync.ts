@@ -23,6 +23,7 @@ import {
   CHAIN_RUNS_MAX,
   CHAIN_STREAM_BLOCKS_MIN
 } from './limits.ts'
+import type { StreamMeter } from './stream-garbage.ts'
 
 const SERVICE = 'chain'
 const LANES_MAX = 4096
@@ -60,6 +61,8 @@ export interface ChainSyncDeps {
   /** Lanes of others are not asked for: a member cannot fill this disk with lanes of its own making. */
   readonly isMember: (node: NodeId) => boolean
   readonly log: Logger
+  /** Told of what is streamed, either way. */
+  readonly meter: StreamMeter
   /** A lane has two signed versions of a height. */
   readonly onForked: (lane: NodeId) => void
   /** What a peer holds, each time it says so. */
@@ -91,7 +94,7 @@ export class ChainSync {
   constructor(deps: ChainSyncDeps) {
     this.#deps = deps
     this.#own = deps.self
-    this.#streams = new LaneStreams(deps.chain)
+    this.#streams = new LaneStreams(deps)
     this.#unsubscribe = deps.chain.onAdvance((head) => this.#announce(head.lane))
   }
 
@@ -244,15 +247,15 @@ export class ChainSync {
 
   /** One lane, the next blocks under way while some are checked. True when the lane grew. */
   async #pullLane(peer: NodeId, want: Want, bare: boolean): Promise<boolean> {
-    const { chain, rpc } = this.#deps
+    const { chain } = this.#deps
     const { lane } = want
     const isLong = want.toHeight - want.fromHeight >= CHAIN_STREAM_BLOCKS_MIN
     if (isLong && !bare && !this.#streamless.has(peer)) {
       try {
-        const runs = streamRuns(rpc, peer, want)
+        const runs = streamRuns(this.#deps, peer, want)
         return await this.#acceptAll(peer, want, {
           from: runs,
-          accept: (run) => chain.acceptRun(lane, run),
+          accept: (run) => chain.acceptRun(lane, run).finally(() => run.giveBack()),
           underWayMax: CHAIN_RUNS_MAX
         })
       } catch (error) {

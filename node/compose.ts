@@ -52,7 +52,7 @@ import { systemProcesses } from './processes/system-processes.ts'
 import type { Sample } from './process-table.ts'
 import { machineLoadMeter, ownResources, runCommand } from './resources.ts'
 import type { KernelService } from './service.ts'
-import { garbageMeter } from './stream-garbage.ts'
+import { garbageMeter, laneGarbageMeter } from './stream-garbage.ts'
 import { clearTaskFolders, withTaskFolders } from './task-folders.ts'
 import type { TaskFoldersDeps } from './task-folders.ts'
 import { VERSION } from './version.ts'
@@ -214,7 +214,7 @@ async function openKernel(
   writeKernelFile(paths, { pid: process.pid, version: VERSION, startedAt: clock.wall() })
   opened.add(async () => removeKernelFile(paths))
 
-  const streamMeter = garbageMeter()
+  const meters = { streamMeter: garbageMeter(), laneMeter: laneGarbageMeter() }
   const secrets = await Secrets.open({ files: secretFiles(paths), clock, entropy: systemEntropy })
   parts.logFile.redactBy((text) => secrets.redacted(text))
   const checker = checkerOf(parts)
@@ -235,7 +235,7 @@ async function openKernel(
           { listen, mdns: config.mdns, upnp: config.upnp }
         ),
         pids: createPids({ store }),
-        ...foldered({ processes, log, streamMeter }, paths.work),
+        ...foldered({ processes, log, ...meters }, paths.work),
         outputs: processes.spool,
         sandbox: createSandbox(
           { clock, log, walls: containment.workers },
@@ -244,7 +244,7 @@ async function openKernel(
         secrets,
         ...policyPorts(parts, signer),
         ...confinement,
-        streamMeter,
+        ...meters,
         machineLoad: machineLoadMeter({ clock }),
         samples: () => samples,
         prepareKey: () => signerFromSeed(prepareKey({ entropy: systemEntropy }, paths))

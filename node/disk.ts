@@ -162,7 +162,9 @@ class DiskFile implements FolderFile {
   }
 
   read(offset: number, length: number): Promise<Uint8Array> {
-    return this.readInto(offset, new Uint8Array(length))
+    // Not zeroed: what is not filled is not handed out.
+    const { buffer, byteOffset } = Buffer.allocUnsafeSlow(length)
+    return this.readInto(offset, new Uint8Array(buffer, byteOffset, length))
   }
 
   readInto(offset: number, bytes: Uint8Array): Promise<Uint8Array> {

@@ -66,6 +66,8 @@ export interface KernelDeps extends GovernedDeps, WorkDeps {
   readonly missingContainment: () => WeaverError
   /** Told of the bytes of streams that pass through this kernel. */
   readonly streamMeter: StreamMeter
+  /** The same for lanes on their way to or from a member. */
+  readonly laneMeter: StreamMeter
   /** Makes, or finds, the key that is to take the place of `signer`. Durable once it returns. */
   readonly prepareKey: () => Signer
   /** What this machine is doing now; asked once a second. */
@@ -128,6 +130,7 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
   const sync = new ChainSync({
     ...laneMesh,
     chain,
+    meter: deps.laneMeter,
     onForked: (lane) => witness.forked(lane),
     onHeads: (peer, heads) => witness.heard(peer, heads),
     onFailed: failed.resolve

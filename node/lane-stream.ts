@@ -7,7 +7,7 @@
 
 import { z } from 'zod'
 import { RunCutter } from '../chain/index.ts'
-import type { Chain, RecordRun, Want } from '../chain/index.ts'
+import type { Chain, LentRun, Want } from '../chain/index.ts'
 import { WeaverError } from '../core/index.ts'
 import type { Cbor, FrameChannel, NodeId } from '../core/index.ts'
 import type { RpcClient } from '../mesh/index.ts'
@@ -17,6 +17,7 @@ import {
   CHAIN_STREAM_TIMEOUT_MS,
   CHAIN_STREAMS_MAX
 } from './limits.ts'
+import type { StreamMeter } from './stream-garbage.ts'
 
 /** The method of the service `chain`; its body is `{ lane, from, to }`. */
 export const STREAM_METHOD = 'stream'
@@ -29,10 +30,12 @@ export interface StreamRequest {
 
 export class LaneStreams {
   readonly #chain: Pick<Chain, 'pieces'>
+  readonly #meter: StreamMeter
   readonly #underWay = new Map<NodeId, number>()
 
-  constructor(chain: Pick<Chain, 'pieces'>) {
-    this.#chain = chain
+  constructor(deps: { readonly chain: Pick<Chain, 'pieces'>; readonly meter: StreamMeter }) {
+    this.#chain = deps.chain
+    this.#meter = deps.meter
   }
 
   /** Sends what is held of it, up to CHAIN_STREAM_BYTES. Returns the height behind the last block sent. */
@@ -59,6 +62,7 @@ export class LaneStreams {
         await channel.send(bytes.subarray(at, at + CHAIN_PIECE_BYTES))
       }
       sent = next
+      this.#meter(bytes.length)
       bytesLeft -= bytes.length
       if (bytesLeft <= 0) break
     }
@@ -73,10 +77,10 @@ const resultSchema = z.object({ next: z.int().min(1) })
  * what the call throws, and FormatError `CHAIN_FORMAT_INVALID` for bytes that are no records.
  */
 export async function* streamRuns(
-  rpc: RpcClient,
+  { rpc, meter }: { readonly rpc: RpcClient; readonly meter: StreamMeter },
   peer: NodeId,
   { lane, fromHeight, toHeight }: Want
-): AsyncGenerator<RecordRun, void, void> {
+): AsyncGenerator<LentRun, void, void> {
   const body: Cbor = { lane, from: fromHeight, to: toHeight }
   const call = rpc.open(peer, 'chain', STREAM_METHOD, body, { timeoutMs: CHAIN_STREAM_TIMEOUT_MS })
   const cutter = new RunCutter()
@@ -85,6 +89,7 @@ export async function* streamRuns(
     call.channel.end()
     for await (const frame of call.channel.frames) {
       const run = cutter.push(frame)
+      meter(frame.length)
       if (run !== null) yield run
     }
     resultSchema.parse(await call.result)

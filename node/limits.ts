@@ -21,8 +21,8 @@ export const CHAIN_ACCEPTS_MAX = 3
 export const CHAIN_STREAM_BLOCKS_MIN = 64
 /** What one stream brings before the next one is asked for: also a slow peer gives way after that. */
 export const CHAIN_STREAM_BYTES: number = 64 * 1024 * 1024
-/** One frame of such a stream: as much as travels without being cut. */
-export const CHAIN_PIECE_BYTES: number = 64 * 1024
+/** One frame of such a stream: as much as travels in one write of a session, uncut, with what goes around it. */
+export const CHAIN_PIECE_BYTES: number = 65_519 - 12 - 9
 /** How long a stream may take: at 100 kB/s. */
 export const CHAIN_STREAM_TIMEOUT_MS: Millis = millis(600_000)
 /** Streams to one peer at a time: the one it reads, and one that it gave up and that is not over yet. */

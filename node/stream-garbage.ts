@@ -13,22 +13,46 @@ import type { FrameChannel } from '../core/index.ts'
 const YOUNG_BYTES: number = 2 * 1024 * 1024
 /** Every so many of them, a full one instead: every 32 MB. */
 const YOUNG_PER_FULL = 16
+/** Of a lane between two: with four buffers for each byte, 16 MB of garbage. */
+const LANE_YOUNG_BYTES: number = 4 * 1024 * 1024
 
 /** Told of bytes that pass through. */
 export type StreamMeter = (bytes: number) => void
 
-/** One for the whole process. */
+/** One for the whole process, for the frames of tasks. */
 export function garbageMeter(): StreamMeter {
+  const collect = collector()
+  let collections = 0
+  return every(YOUNG_BYTES, () => {
+    collections = (collections + 1) % YOUNG_PER_FULL
+    collect(collections === 0 ? 'major' : 'minor')
+  })
+}
+
+/**
+ * The same for lanes. V8 left to itself would look through the whole heap three times for 30 MB, which costs more
+ * than all else that is done to them beside hashing: so the full ones are left to it.
+ */
+export function laneGarbageMeter(): StreamMeter {
+  const collect = collector()
+  return every(LANE_YOUNG_BYTES, () => collect('minor'))
+}
+
+function collector(): (type: 'minor' | 'major') => void {
   setFlagsFromString('--expose-gc')
   const collect: unknown = runInNewContext('gc')
+  return (type) => {
+    if (typeof collect === 'function') collect({ type })
+  }
+}
+
+function every(step: number, act: () => void): StreamMeter {
   let bytes = 0
-  let collections = 0
   return (more) => {
     bytes += more
-    if (bytes < YOUNG_BYTES) return
+    if (bytes < step) return
     bytes = 0
-    collections = (collections + 1) % YOUNG_PER_FULL
-    if (typeof collect === 'function') collect({ type: collections === 0 ? 'major' : 'minor' })
+    act()
   }
 }
 

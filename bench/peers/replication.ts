@@ -6,6 +6,7 @@ import { systemClock, systemEntropy } from '../../core/system.ts'
 import { libp2pNetwork } from '../../mesh/index.ts'
 import type { ByteStream, Connection, ConnectionAcceptor, Network } from '../../mesh/index.ts'
 import { ChainSync } from '../../node/chain-sync.ts'
+import { laneGarbageMeter } from '../../node/stream-garbage.ts'
 import { silentLog } from '../../test/doubles/silent-log.ts'
 import { timed } from '../stats.ts'
 import { bareMesh, inviteLine, untilConnected } from './meshes.ts'
@@ -34,12 +35,14 @@ export async function replicateBesideStream(
 
 async function replicate(owner: Chain, member: Chain): Promise<Spent> {
   const [one, two] = [bareMesh('one'), bareMesh('two')]
+  const meter = laneGarbageMeter() // As in a kernel.
   const sync = (chain: Chain, { mesh }: typeof one): ChainSync =>
     new ChainSync({
       self: mesh.nodeId,
       chain,
       rpc: mesh.rpc,
       log: silentLog,
+      meter,
       connectedPeers: () => [],
       isMember: () => true,
       onFailed: () => undefined,

@@ -67,6 +67,7 @@ export class WholeKernel implements SimKernel {
         secrets: await Secrets.open({ files: new MemorySecretFiles(), clock, entropy }),
         missingContainment: () => new WeaverError('CONTAINMENT_MISSING', 'Not simulated'),
         streamMeter: () => undefined,
+        laneMeter: () => undefined,
         machineLoad: () => ({ cpuLoad: prng.below(100) / 100, memoryFreeBytes: GIGABYTE }),
         samples: () => new Map(),
         prepareKey: () => signerFromSeed(entropy.bytes(SEED_BYTES))

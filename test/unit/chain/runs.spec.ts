@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import type { Chain } from '../../../chain/index.ts'
 import { entryId, REDACTED_KIND, redactionSubject, RunCutter } from '../../../chain/index.ts'
-import type { RecordRun } from '../../../chain/index.ts'
+import type { LentRun, RecordRun } from '../../../chain/index.ts'
 import { CHECK_BATCH_BYTES } from '../../../chain/limits.ts'
 import { recordsIn, runOf } from '../../../chain/run.ts'
 import { concatBytes } from '../../../core/index.ts'
@@ -50,6 +50,27 @@ describe('chain: runs of records', () => {
       }),
       { numRuns: 60 }
     )
+    await chain.stop()
+  })
+
+  it('are put together in memory that was given back, and in no other (U3)', async () => {
+    const { chain, records } = await lane()
+    const stream = concatBytes(...records)
+    const cutter = new RunCutter()
+    const next = (): LentRun => {
+      const made = cutter.push(stream) ?? cutter.take()
+      assert(made !== null)
+      return made
+    }
+    const kept = next()
+    const lent = next()
+    lent.giveBack()
+    lent.giveBack()
+    const others = [next(), next(), next()]
+    const memories = [kept, ...others].map(({ bytes }) => bytes.buffer)
+    assert(memories.includes(lent.bytes.buffer))
+    assert.equal(new Set(memories).size, memories.length)
+    for (const each of [kept, ...others]) assert.deepEqual(recordsIn(each), records)
     await chain.stop()
   })
 

@@ -55,6 +55,13 @@ describe('node: checking on other cores', () => {
       if (sent.length === 0) break
       await systemClock.sleep(millis(0))
     }
+    const shared = new Uint8Array(new SharedArrayBuffer(run.bytes.length))
+    shared.set(run.bytes)
+    const { plain } = await checker.checkRun({ lane: id, records: run.records, bytes: shared })
+    assert.deepEqual(plain, here.plain)
+    assert.deepEqual(shared, run.bytes) // It was checked where it lies, and is here still.
+    shared.fill(0)
+    assert.deepEqual(plain, here.plain) // What was found is no view of it.
     await checker.stop()
     await chain.stop()
   })

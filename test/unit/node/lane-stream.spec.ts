@@ -69,6 +69,7 @@ function syncOf(self: NodeId, chain: Chain, rpc: RpcClient): ChainSync {
     chain,
     rpc,
     log: silentLog,
+    meter: () => undefined,
     connectedPeers: () => [],
     isMember: () => true,
     onFailed: () => undefined,
@@ -95,7 +96,7 @@ async function fetched(service: Pick<RpcService, 'serve'>, owner: Chain, height:
 
 async function runsOf(rpc: RpcClient, want: Want): Promise<readonly RecordRun[]> {
   const runs: RecordRun[] = []
-  for await (const run of streamRuns(rpc, OWNER, want)) runs.push(run)
+  for await (const run of streamRuns({ rpc, meter: () => undefined }, OWNER, want)) runs.push(run)
   return runs
 }
 
@@ -155,7 +156,7 @@ describe('node: the blocks of a lane as one stream', () => {
   it('no frame is larger than travels in one piece, and a peer has so many streams and no more (S2)', async () => {
     const owner = await kit(1).open()
     await appendBlocks(owner, ...Array.from({ length: 3 }, () => 400))
-    const streams = new LaneStreams(owner)
+    const streams = new LaneStreams({ chain: owner, meter: () => undefined })
     const want: Want = { lane: OWNER, fromHeight: 1, toHeight: 3 }
     const held = Promise.withResolvers<void>()
     const sizes: number[] = []

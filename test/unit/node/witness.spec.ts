@@ -42,6 +42,7 @@ class Net {
     const witness = new Witness({ ...shared, clock })
     const sync = new ChainSync({
       ...shared,
+      meter: () => undefined,
       onFailed: () => undefined,
       onForked: (lane) => witness.forked(lane),
       onHeads: (peer, heads) => witness.heard(peer, heads)
