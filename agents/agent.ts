@@ -5,13 +5,25 @@
 //       writer of `#process`.
 //   A2. What a process left behind has ended before the next one starts.
 
-import { millis, WeaverError } from '../core/index.ts'
+import { millis, unreachable, WeaverError } from '../core/index.ts'
 import type { Clock, Logger, Millis, Pid, Prng, Sandbox, UnixMillis } from '../core/index.ts'
-import { newAgentState, stepAgent } from './life.ts'
+import { NoGpuError } from './errors.ts'
+import { endedAgentState, newAgentState, resumedAgentState, stepAgent } from './life.ts'
 import type { AgentEffect, AgentInput, AgentPhase, AgentState, Intention } from './life.ts'
 import { AGENT_STOP_GRACE_MS, JITTER_STEPS } from './limits.ts'
-import type { AgentGate, ExitStatus, LaunchPlan, ProcessHost, RunningProcess } from './ports.ts'
-import type { RestartRule } from './restart.ts'
+import type {
+  AgentGate,
+  AgentRecord,
+  ExitStatus,
+  GpuLoan,
+  GpuSource,
+  LaunchPlan,
+  ProcessHost,
+  RecordStatus,
+  RestartRule,
+  RunningProcess
+} from './ports.ts'
+import type { ResumeDecision } from './resume.ts'
 
 export type AgentViewState = 'starting' | 'running' | 'stopping' | 'exited' | 'failed'
 
@@ -32,18 +44,24 @@ export interface AgentView {
   readonly restarts: number
   /** How the last process ended; null while none has. */
   readonly exit: ExitStatus | null
-  /** Why it failed; null otherwise. */
+  /** Why it failed, or what it waits for; null otherwise. */
   readonly reason: string | null
+  /** Places, among this node's GPUs, of those that it holds. */
+  readonly gpus: readonly number[]
 }
 
-/** `started` and `ended` are about one process of the agent, `changed` about anything else. */
+/**
+ * `started` and `ended` are about one process of the agent; `resumed`, `abandoned` about an agent of an earlier
+ * kernel, which is to be started or is not any more; `changed` about anything else.
+ */
 export interface AgentEvent {
-  readonly kind: 'started' | 'ended' | 'changed'
+  readonly kind: 'started' | 'ended' | 'changed' | 'resumed' | 'abandoned'
   readonly agent: AgentView
 }
 
 export interface AgentDeps {
   readonly processes: ProcessHost
+  readonly gpus: GpuSource
   readonly gate: AgentGate
   readonly clock: Clock
   readonly prng: Prng
@@ -59,6 +77,8 @@ export interface AgentOptions {
   readonly requester: string
   readonly sandbox: Sandbox
   readonly plan: LaunchPlan
+  readonly gpu: string | null
+  readonly warrant: Uint8Array | null
 }
 
 interface Waiter {
@@ -82,6 +102,12 @@ export class Agent {
   /** Ends the readers of its output; null once it has ended. */
   #releaseOutput: (() => void) | null = null
   #waiters: readonly Waiter[] = []
+  #gpus: GpuLoan | null = null
+  /** Until it has been started once by this kernel. */
+  #isResumed = false
+  #losses = 0
+  /** The approval that it waits for. */
+  #heldBy: string | null = null
 
   constructor(deps: AgentDeps, options: AgentOptions) {
     this.#deps = deps
@@ -103,6 +129,11 @@ export class Agent {
     return this.#options.name
   }
 
+  /** Whether there was ever a process of it. */
+  get hasStarted(): boolean {
+    return this.#hasStarted
+  }
+
   get hasEnded(): boolean {
     return hasEnded(this.#state.phase)
   }
@@ -110,6 +141,7 @@ export class Agent {
   view(): AgentView {
     const { phase } = this.#state
     const { pid, name, runtime, restart, plan, sandbox, requester } = this.#options
+    const gpus = this.#gpus?.devices.map(({ index }) => index) ?? []
     return {
       pid,
       name,
@@ -123,7 +155,22 @@ export class Agent {
       startedAt: this.#startedAt,
       restarts: this.#state.restarts,
       exit: this.#exit,
-      reason: phase.kind === 'failed' ? phase.why : null
+      reason: phase.kind === 'failed' || phase.kind === 'waiting' ? phase.why : null,
+      gpus
+    }
+  }
+
+  /** What the next kernel is to know of it. */
+  record(): AgentRecord {
+    const { phase, restarts } = this.#state
+    return {
+      ...this.#options,
+      status: statusOf(phase),
+      restarts,
+      startedAt: this.#startedAt,
+      exit: this.#exit,
+      why: phase.kind === 'failed' ? phase.why : null,
+      losses: this.#losses
     }
   }
 
@@ -134,6 +181,36 @@ export class Agent {
     this.#carryOut({ kind: 'start' })
   }
 
+  /** In the place of `begin`, for one of an earlier kernel: its GPUs are its own before anybody is asked. */
+  resume(record: AgentRecord, decision: ResumeDecision): void {
+    const { clock } = this.#deps
+    this.#firstStart.promise.catch(() => {}) // Nobody waits for it: its row says what became of it.
+    this.#hasStarted = true
+    this.#isResumed = true
+    this.#exit = record.exit
+    this.#startedAt = record.startedAt
+    if (decision.kind === 'start') {
+      const { state, effect } = resumedAgentState(record, decision.delayMs)
+      this.#state = state
+      this.#losses = decision.losses
+      this.#startedAt = clock.wall() // If this start kills the kernel, it counts.
+      this.#gpus = this.#lent()
+      this.#holdOutput()
+      this.#deps.onEvent({ kind: 'resumed', agent: this.view() })
+      this.#carryOut(effect)
+      return
+    }
+    const isGivenUp = decision.kind === 'given-up'
+    this.#state = endedAgentState(record, isGivenUp ? decision.why : record.why)
+    this.#losses = isGivenUp ? decision.losses : record.losses
+    this.#deps.onEvent({ kind: isGivenUp ? 'abandoned' : 'changed', agent: this.view() })
+  }
+
+  /** As `stop`; the next kernel starts it again. */
+  pause(): Promise<AgentView> {
+    return this.#ask('pause', (state) => hasEnded(state.phase))
+  }
+
   /** Resolves when it has ended for good, whatever ended it. */
   stop(): Promise<AgentView> {
     return this.#ask('stop', (state) => hasEnded(state.phase))
@@ -142,6 +219,7 @@ export class Agent {
   /** Resolves when a new process runs, or when none could be started. */
   restart(): Promise<AgentView> {
     const before = this.#state.restarts
+    this.#losses = 0 // Whoever asks for it has looked.
     return this.#ask('restart', ({ phase, restarts }) => {
       return hasEnded(phase) || (restarts > before && phase.kind !== 'starting')
     })
@@ -164,6 +242,7 @@ export class Agent {
       this.#backoff = null
     }
     this.#holdOutput()
+    if (this.hasEnded) this.#freeGpus()
     if (step.state !== before) {
       const kind = input.kind === 'started' || input.kind === 'ended' ? input.kind : 'changed'
       this.#deps.onEvent({ kind, agent: this.view() })
@@ -203,26 +282,30 @@ export class Agent {
   /** One process from its permission to its end (A1). */
   async #run(): Promise<void> {
     const { clock, gate, log, processes } = this.#deps
-    const { pid, name, runtime, requester, plan, sandbox } = this.#options
+    const { pid, requester, plan, sandbox, ...rest } = this.#options
     const { restarts } = this.#state
     try {
-      const { command, env, cwd } = plan
-      await gate.authorizeSpawn({
-        requester,
-        pid,
-        name,
-        runtime,
-        command,
+      const isResumed = this.#isResumed
+      const loan = this.#borrowed() // Before the first await: nobody comes between.
+      const asked = { ...rest, ...plan, pid, requester, sandbox, restarts, isResumed }
+      await gate.authorizeSpawn(asked)
+      const env = { ...plan.env, ...loan?.env }
+      const given = loan === null ? {} : { gpus: loan.devices }
+      this.#process = await processes.spawn({
+        ...plan,
+        ...given,
         env,
-        cwd,
+        pid,
+        io: null,
         sandbox,
-        restarts
+        requester
       })
-      this.#process = await processes.spawn({ ...plan, pid, io: null, sandbox, requester })
     } catch (error) {
       this.#startFailed(error)
       return
     }
+    this.#isResumed = false
+    this.#heldBy = null
     const process = this.#process
     this.#osPid = process.osPid
     this.#startedAt = clock.wall()
@@ -235,13 +318,21 @@ export class Agent {
     await process.stop(millis(0)) // A2
     this.#process = null
     this.#exit = exit
-    log.debug('An agent process ended', { agent: name, code: exit.code, signal: exit.signal })
+    log.debug('An agent process ended', { agent: this.name, code: exit.code, signal: exit.signal })
     this.#feed({ kind: 'ended', exit, chance: this.#chance() })
   }
 
   #startFailed(error: unknown): void {
     const why = error instanceof Error ? error.message : String(error)
-    const isFinal = !this.#hasStarted || !(error instanceof WeaverError) || error.retry === 'never'
+    const isRetried = error instanceof WeaverError && error.retry !== 'never'
+    const isFinal = !this.#hasStarted || !isRetried || approvalOf(error) !== null
+    const approval = this.#hasStarted ? approvalOf(error) : null
+    // One that has run out, or was used for something else, is not asked for for ever.
+    if (approval !== null && (this.#heldBy === null || this.#heldBy === approval)) {
+      this.#heldBy = approval
+      this.#feed({ kind: 'start-held', why })
+      return
+    }
     this.#deps.log.warn('An agent could not be started', { agent: this.name, why })
     this.#firstStart.reject(error)
     this.#feed({ kind: 'start-failed', why, isFinal, chance: this.#chance() })
@@ -259,6 +350,30 @@ export class Agent {
     this.#feed({ kind: 'backoff-over' })
   }
 
+  /** @throws WeaverError `AGENTS_NO_GPU` */
+  #borrowed(): GpuLoan | null {
+    const { name, gpu } = this.#options
+    if (gpu === null || this.#gpus !== null) return this.#gpus
+    const loan = this.#deps.gpus.take(gpu)
+    if (typeof loan === 'string') throw new NoGpuError(name, gpu, loan)
+    this.#gpus = loan
+    return loan
+  }
+
+  /** As `borrowed`; null where it has to try again later. */
+  #lent(): GpuLoan | null {
+    try {
+      return this.#borrowed()
+    } catch {
+      return null // Its start says why.
+    }
+  }
+
+  #freeGpus(): void {
+    this.#gpus?.free()
+    this.#gpus = null
+  }
+
   #chance(): number {
     return this.#deps.prng.below(JITTER_STEPS)
   }
@@ -270,6 +385,30 @@ export class Agent {
         error: String(error)
       })
     })
+  }
+}
+
+/** The approval that an act waits for. */
+function approvalOf(error: unknown): string | null {
+  const approval = error instanceof WeaverError ? error.detail['approval'] : undefined
+  return typeof approval === 'string' ? approval : null
+}
+
+function statusOf(phase: AgentPhase): RecordStatus {
+  switch (phase.kind) {
+    case 'starting':
+    case 'stopping':
+      // Before it has ended: a stop that a crash of the kernel cuts short was still a stop.
+      return phase.intention === 'stop' ? 'ended' : 'running'
+    case 'running':
+    case 'waiting':
+      return 'running'
+    case 'exited':
+      return phase.isPaused ? 'paused' : 'ended'
+    case 'failed':
+      return phase.isForGood ? 'ended' : 'paused'
+    default:
+      return unreachable(phase)
   }
 }
 

@@ -46,6 +46,26 @@ export class TooManyAgentsError extends WeaverError {
   }
 }
 
+/** The GPUs that it asks for are held by others. */
+export class NoGpuError extends WeaverError {
+  constructor(name: string, request: string, why: string) {
+    super('AGENTS_NO_GPU', `Cannot start agent '${name}' with GPUs '${request}': ${why}`, {
+      retry: 'later',
+      detail: { name, request, hint: 'weaver kernel ps shows who holds them' }
+    })
+  }
+}
+
+/** The kernel has not yet taken up the agents of the one before. */
+export class AgentsStartingError extends WeaverError {
+  constructor(name: string) {
+    super('AGENTS_STARTING', `Cannot spawn agent '${name}': this kernel is starting`, {
+      retry: 'later',
+      detail: { name }
+    })
+  }
+}
+
 /** The kernel is going down and starts nothing. */
 export class AgentsStoppedError extends WeaverError {
   constructor(name: string) {

@@ -34,3 +34,25 @@ export const RESTART_LIMITS: RestartLimits = {
 
 /** Steps of the jitter, which adds up to a quarter to each back-off. */
 export const JITTER_STEPS = 1024
+
+export interface ResumeLimits {
+  /** Ends of kernels without a word, in a row, after which an agent is not started by the next one. */
+  readonly lossesMax: number
+  /** An end so soon after a start of the agent counts. */
+  readonly soonMs: Millis
+  /** Between the starts of two agents at a kernel's start. */
+  readonly spreadMs: Millis
+}
+
+/**
+ * A service manager starts a kernel that crashed after 5 s or so. Whatever kills it within ten minutes of its start,
+ * six times in a row, is not cured by a seventh. 256 agents, 25 ms apart, are there in 6.4 s.
+ */
+export const RESUME_LIMITS: ResumeLimits = {
+  lossesMax: 5,
+  soonMs: millis(600_000),
+  spreadMs: millis(25)
+}
+
+/** How often a start that waits for an approval is asked for again: somebody has just said yes. */
+export const AGENT_HELD_RETRY_MS: Millis = millis(2000)

@@ -1,6 +1,15 @@
 // What agents/ needs from outside. node/ plugs in node/processes, the scheduler's pids and the gate.
 
-import type { Epoch, FrameChannel, Millis, NodeId, Pid, Sandbox, TaskId } from '../core/index.ts'
+import type {
+  Epoch,
+  FrameChannel,
+  Millis,
+  NodeId,
+  Pid,
+  Sandbox,
+  TaskId,
+  UnixMillis
+} from '../core/index.ts'
 
 /** How a process ended: one of the two is null. */
 export interface ExitStatus {
@@ -97,14 +106,86 @@ export interface AgentSpawnAsk {
   readonly sandbox: Sandbox
   /** How often this agent has been started before. */
   readonly restarts: number
+  /** As it was asked for; null: none. */
+  readonly gpu: string | null
+  /** What came with the wish of another node to prove it; null: nothing had to. */
+  readonly warrant: Uint8Array | null
+  /** Its first start under this kernel, after one under an earlier. */
+  readonly isResumed: boolean
 }
 
 /**
  * Decides whether an agent may start. Resolves only when the permission is durably recorded; throws when
- * it is refused or cannot be recorded. Asked before every start, restarts by rule included.
+ * it is refused or cannot be recorded. Asked before every start, restarts by rule included. Whatever it throws
+ * with an `approval` in its detail is no refusal: it is asked again, for as long as it names the same one.
  */
 export interface AgentGate {
   authorizeSpawn(ask: AgentSpawnAsk): Promise<void>
+}
+
+/** What an agent holds of this node's GPUs. */
+export interface GpuLoan {
+  readonly devices: readonly {
+    readonly index: number
+    readonly vendor: string
+    readonly vendorIndex: number
+  }[]
+  /** The variables that tell a command which they are. */
+  readonly env: Readonly<Record<string, string>>
+  /** Idempotent. */
+  free(): void
+}
+
+/** The GPUs of this node, which tasks are given as well. */
+export interface GpuSource {
+  /**
+   * Takes them at once, until they are freed; or says in a sentence what is missing.
+   * @throws WeaverError where `request` cannot be read
+   */
+  take(request: string): GpuLoan | string
+}
+
+export type RestartRule = 'permanent' | 'transient' | 'temporary'
+
+/**
+ * `running`: it is to run, and its kernel has not said since that it stopped. `paused`: its kernel stopped it,
+ * or could not start it: it is to run with the next. `ended`: by its rule or by whoever may end it.
+ */
+export type RecordStatus = 'running' | 'paused' | 'ended'
+
+export interface AgentRecord {
+  readonly pid: Pid
+  readonly name: string
+  readonly runtime: string
+  readonly restart: RestartRule
+  /** Who asked for it, as the chain names actors. */
+  readonly requester: string
+  readonly sandbox: Sandbox
+  readonly plan: LaunchPlan
+  /** As it was asked for; null: none. */
+  readonly gpu: string | null
+  /** What came with the wish of another node to prove it; carried unread. */
+  readonly warrant: Uint8Array | null
+  readonly status: RecordStatus
+  readonly restarts: number
+  /** Of its last process, or when it was last to be started. */
+  readonly startedAt: UnixMillis
+  readonly exit: ExitStatus | null
+  /** Why it failed; null otherwise. */
+  readonly why: string | null
+  /** How often in a row its kernel ended without a word soon after it was started. */
+  readonly losses: number
+}
+
+/**
+ * Agents that are to outlive their kernel. `put` and `delete` are durable once resolved; the caller keeps the
+ * order of those that name one pid. Nothing is retried. A rejection leaves the outcome unknown.
+ */
+export interface AgentStore {
+  put(record: AgentRecord): Promise<void>
+  delete(pid: Pid): Promise<void>
+  /** Everything stored, by pid. Records that cannot be read are logged and left out. */
+  all(): Promise<readonly AgentRecord[]>
 }
 
 /** What a runtime makes of a spec: exactly what will be started. */

@@ -9,9 +9,7 @@ import { millis } from '../core/index.ts'
 import type { Millis } from '../core/index.ts'
 import { JITTER_STEPS, RESTART_LIMITS } from './limits.ts'
 import type { RestartLimits } from './limits.ts'
-import type { ExitStatus } from './ports.ts'
-
-export type RestartRule = 'permanent' | 'transient' | 'temporary'
+import type { ExitStatus, RestartRule } from './ports.ts'
 
 /** What has to be remembered between two exits. */
 export interface RestartHistory {

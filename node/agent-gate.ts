@@ -1,14 +1,26 @@
-import type { AgentGate } from '../agents/index.ts'
+import type { AgentGate, AgentSpawnAsk } from '../agents/index.ts'
 import { nodeId, pid as pidOf, sandboxCbor, WeaverError } from '../core/index.ts'
+import type { NodeId } from '../core/index.ts'
 import { requestingPid } from './asking/index.ts'
-import type { Gate, Principal } from '../governance/index.ts'
+import type { Capabilities, Gate, Principal } from '../governance/index.ts'
 
-/** The agents' port over the one gate. An agent that is restarted by rule asks again, for whoever spawned it. */
-export function agentGate(gate: Gate): AgentGate {
+export interface AgentGateDeps {
+  readonly gate: Gate
+  readonly self: NodeId
+  readonly capabilities: Pick<Capabilities, 'check'>
+  readonly book: { keepAgentProof(requester: string, name: string, proof: Uint8Array): void }
+}
+
+/**
+ * The agents' port over the one gate. An agent that is restarted by rule asks again, for whoever spawned it; one that
+ * comes from an earlier kernel also shows again what its node had proven.
+ */
+export function agentGate(deps: AgentGateDeps): AgentGate {
   return {
     authorizeSpawn: async (ask) => {
-      const { requester, pid, name, runtime, command, env, cwd, restarts, sandbox } = ask
-      await gate.authorize({
+      await confirmWarrant(ask, deps)
+      const { requester, pid, name, runtime, command, env, cwd, restarts, sandbox, gpu } = ask
+      await deps.gate.authorize({
         principal: principalOf(requester),
         action: 'agent.spawn',
         resource: `agent:${name}`,
@@ -21,11 +33,30 @@ export function agentGate(gate: Gate): AgentGate {
           pid,
           runtime,
           restarts,
+          ...(gpu === null ? {} : { gpu }),
           ...sandboxCbor(sandbox)
         }
       })
     }
   }
+}
+
+/** @throws WeaverError `GOVERNANCE_CAPABILITY_INVALID`: it has run out, or its node is no member any more */
+async function confirmWarrant(ask: AgentSpawnAsk, deps: AgentGateDeps): Promise<void> {
+  const { requester, name, warrant, sandbox, isResumed } = ask
+  if (warrant === null || !isResumed) return
+  const principal = principalOf(requester)
+  const issuer = principal.kind === 'member' ? principal.nodeId : deps.self
+  const shown = { issuer, task: null, epoch: null, node: deps.self, grants: sandbox.grants }
+  const verdict = await deps.capabilities.check(warrant, shown)
+  if (verdict.kind === 'refused') {
+    throw new WeaverError(
+      'GOVERNANCE_CAPABILITY_INVALID',
+      `Cannot start agent '${name}' again: what its node granted holds no more: ${verdict.reason}`,
+      { retry: 'never', detail: { hint: 'spawn it anew from the node that wants it' } }
+    )
+  }
+  deps.book.keepAgentProof(requester, name, warrant)
 }
 
 /** The other way round of how the chain names actors; agents/ carries the text through unread. */

@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
+import { agentStore } from '../agents/index.ts'
 import { millis, parseBytes, signerFromSeed, toHex, utf8, WeaverError } from '../core/index.ts'
 import type { KeyValueStore, Logger, Signer } from '../core/index.ts'
 import { systemClock, systemEntropy, systemPrng } from '../core/system.ts'
@@ -210,7 +211,7 @@ async function openKernel(
   const processes = processHost(parts, { ...incarnation, samples, containment, onTraps })
   const reaped = await processes.start()
   opened.add(() => processes.stop(STOP_GRACE_MS))
-  await clearTaskFolders(paths.work)
+  await clearTaskFolders(paths.work, agentStore({ store, log }))
   writeKernelFile(paths, { pid: process.pid, version: VERSION, startedAt: clock.wall() })
   opened.add(async () => removeKernelFile(paths))
 

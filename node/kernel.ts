@@ -400,6 +400,7 @@ async function startKernel(rooms: Rooms, start: KernelStart): Promise<void> {
     startedAt: clock.wall()
   })
   await resumeFreeing(rooms)
+  await rooms.agents.resume() // Before any task: what an agent holds is its own.
   await rooms.executor.resume()
   await rooms.origin.resume()
   await rooms.asking.children.start()

@@ -19,16 +19,22 @@ export interface StoredRow {
   readonly exit: Exit | null
   readonly containment: string
   readonly task: string | null
+  /** Places, among its node's GPUs, of those that it holds. */
+  readonly gpus: readonly number[]
   /** What an agent was told to run, and by which rule it is restarted; null for other processes. */
   readonly agent: {
     readonly command: readonly string[]
     readonly restart: string
     readonly grants: readonly string[]
     readonly role: string | null
+    /** Why it failed, or what it waits for. */
+    readonly reason: string | null
   } | null
 }
 
 const text = z.string().max(256)
+/** A message of ours, which may quote a path. */
+export const REASON_LENGTH_MAX = 1024
 
 const rowSchema: z.ZodType<StoredRow> = z.object({
   pid: z.int().min(1),
@@ -42,12 +48,14 @@ const rowSchema: z.ZodType<StoredRow> = z.object({
   exit: z.object({ code: z.int().nullable(), signal: text.nullable() }).nullable(),
   containment: text,
   task: text.nullable(),
+  gpus: z.array(z.int().min(0)).max(64).default([]),
   agent: z
     .object({
       command: z.array(z.string().max(4096)).max(256),
       restart: text,
       grants: z.array(z.string().max(8300)).max(128).default([]),
-      role: text.nullable().default(null)
+      role: text.nullable().default(null),
+      reason: z.string().max(REASON_LENGTH_MAX).nullable().default(null)
     })
     .nullable()
 })
@@ -56,6 +64,7 @@ export function rowJson(row: StoredRow): Json {
   return {
     ...row,
     exit: row.exit === null ? null : { ...row.exit },
+    gpus: [...row.gpus],
     agent: row.agent === null ? null : { ...row.agent }
   }
 }

@@ -12,6 +12,7 @@ import type { Json, KernelEvent } from './api/index.ts'
 import { requestingPid } from './asking/index.ts'
 import type { Feed } from './feed.ts'
 import type { NodeLedger } from './ledger.ts'
+import { REASON_LENGTH_MAX } from './process-row.ts'
 import type { StoredRow } from './process-row.ts'
 import type { ProcessTable } from './process-table.ts'
 
@@ -40,7 +41,9 @@ export class Recorder {
   }
 
   agent({ kind, agent: shown }: AgentEvent): void {
-    const agent = { ...shown, command: shown.command.map(this.#deps.redacted) }
+    const { redacted } = this.#deps
+    const reason = shown.reason === null ? null : redacted(shown.reason).slice(0, REASON_LENGTH_MAX)
+    const agent = { ...shown, reason, command: shown.command.map(redacted) }
     this.#deps.table.set(agentRow(agent))
     const gpid = this.#gpid(agent.pid)
     if (kind === 'started') {
@@ -49,6 +52,7 @@ export class Recorder {
         name: agent.name,
         by: agent.requester,
         argv: [...agent.command],
+        gpus: [...agent.gpus],
         ...sandboxCbor(agent.sandbox)
       }
       this.#record({ kind: 'process.started', subject: `process:${gpid}`, payload })
@@ -59,6 +63,14 @@ export class Recorder {
         exit: agent.exit === null ? null : { ...agent.exit }
       }
       this.#record({ kind: 'process.exited', subject: `process:${gpid}`, payload })
+    } else if (kind === 'resumed' || kind === 'abandoned') {
+      const payload = {
+        name: agent.name,
+        by: agent.requester,
+        restart: agent.restart,
+        why: agent.reason
+      }
+      this.#record({ kind: `agent.${kind}`, subject: `process:${gpid}`, payload })
     }
     const why = agent.reason === null ? '' : `: ${agent.reason}`
     this.#event(
@@ -91,7 +103,7 @@ export class Recorder {
         return
       case 'ended':
         if (before === null) return
-        table.set({ ...before, state: endedState(event.result), exit: event.result.exit })
+        table.set({ ...before, ...endedRow(event.result) })
         this.#event('process.exited', `process:${gpid}`, `${before.name} has ended`)
         return
       default:
@@ -156,17 +168,19 @@ function agentRow(agent: AgentView): StoredRow {
     exit: agent.exit === null ? null : { ...agent.exit },
     containment: confinementName(agent.sandbox),
     task: null,
+    gpus: agent.gpus,
     agent: {
       command: agent.command,
       restart: agent.restart,
       grants: agent.sandbox.grants.map(formatGrant),
-      role: agent.sandbox.role ?? null
+      role: agent.sandbox.role ?? null,
+      reason: agent.reason
     }
   }
 }
 
 function newTaskRow(
-  { pid, taskId, containment }: Extract<ExecutorEvent, { readonly kind: 'starting' }>,
+  { pid, taskId, containment, gpus }: Extract<ExecutorEvent, { readonly kind: 'starting' }>,
   name: string
 ): Omit<StoredRow, 'startedAt' | 'parent'> {
   return {
@@ -179,11 +193,13 @@ function newTaskRow(
     exit: null,
     containment,
     task: taskId,
+    gpus: gpus.map(({ index }) => index),
     agent: null
   }
 }
 
 /** A command that never ran, or whose kernel died under it, has failed; any other has exited. */
-function endedState(result: TaskResult): 'exited' | 'failed' {
-  return result.outcome === 'not-started' || result.outcome === 'lost' ? 'failed' : 'exited'
+function endedRow({ outcome, exit }: TaskResult): Pick<StoredRow, 'state' | 'exit' | 'gpus'> {
+  const state = outcome === 'not-started' || outcome === 'lost' ? 'failed' : 'exited'
+  return { state, exit, gpus: [] }
 }

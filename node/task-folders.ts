@@ -1,9 +1,9 @@
 // A fresh folder for each process that names none: it starts empty. A task's is gone when the task is over;
-// an agent's stays for its next start, until the kernel ends.
+// an agent's stays for its next start, under this kernel and, where the agent comes back with it, the next.
 
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ProcessHost, RunningProcess, SpawnRequest } from '../agents/index.ts'
+import type { AgentStore, ProcessHost, RunningProcess, SpawnRequest } from '../agents/index.ts'
 import type { Logger } from '../core/index.ts'
 import { metered } from './stream-garbage.ts'
 import type { StreamMeter } from './stream-garbage.ts'
@@ -47,8 +47,14 @@ export function withTaskFolders(
   }
 }
 
-/** Folders of tasks that an earlier kernel had no time to remove. To be called before any task starts. */
-export async function clearTaskFolders(directory: string): Promise<void> {
-  await rm(directory, { recursive: true, force: true })
+/** Folders of what an earlier kernel ran, but for those of its agents that are `kept`. To be called before any starts. */
+export async function clearTaskFolders(
+  directory: string,
+  kept: Pick<AgentStore, 'all'>
+): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 })
+  const stays = new Set((await kept.all()).map(({ pid }) => String(pid)))
+  const names = await readdir(directory)
+  const gone = names.filter((name) => !stays.has(name))
+  await Promise.all(gone.map((name) => rm(join(directory, name), { recursive: true, force: true })))
 }

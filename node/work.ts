@@ -1,8 +1,8 @@
 // What starts processes: the two sides of the scheduler and the agents, with the secrets and the approvals
 // that a process may need.
 
-import { createAgents } from '../agents/index.ts'
-import type { Agents, PidSource, ProcessHost, SpawnRequest } from '../agents/index.ts'
+import { agentStore, createAgents } from '../agents/index.ts'
+import type { Agents, GpuSource, PidSource, ProcessHost, SpawnRequest } from '../agents/index.ts'
 import type { Clock, Entropy, KeyValueStore, Logger, Prng, Signer } from '../core/index.ts'
 import type { Approvals, Capabilities, Gate } from '../governance/index.ts'
 import type { Mesh } from '../mesh/index.ts'
@@ -10,9 +10,12 @@ import {
   createExecutor,
   createOrigin,
   executionStore,
+  gpuVariables,
   originStore,
+  parseGpuRequest,
   remoteExecutors,
   remoteOrigins,
+  Resources,
   routeExecutors,
   routeOrigins
 } from '../scheduler/index.ts'
@@ -74,6 +77,7 @@ export function createWork(deps: WorkDeps, parts: WorkParts): Work {
   const shared = { ledger, gate, peers: directory, clock, log }
   const capabilities = memberCapabilities(deps, (node) => mesh.isMember(node))
   const taskHost = asking.host(approvedHost(deps.taskProcesses, approvals, taskOf))
+  const resources = new Resources({ gpus: options.resources.gpus }, clock.wall())
   const processes = parts.standing.remembering(withSecretsOf(deps, mesh, taskHost))
   const executor: Executor = createExecutor(
     {
@@ -81,9 +85,10 @@ export function createWork(deps: WorkDeps, parts: WorkParts): Work {
       store: executionStore({ store, log }),
       processes,
       pids,
+      resources,
       origins: routeOrigins({ self, local: () => origin, remote: remoteOrigins(wire) })
     },
-    { self, name: options.name, gpus: options.resources.gpus }
+    { self, name: options.name }
   )
   const origin: Origin = createOrigin(
     {
@@ -100,11 +105,16 @@ export function createWork(deps: WorkDeps, parts: WorkParts): Work {
     },
     { self }
   )
-  return { origin, executor, agents: nodeAgents(deps, parts), capabilities }
+  const agents = nodeAgents(deps, { ...parts, capabilities, resources })
+  return { origin, executor, agents, capabilities }
 }
 
-function nodeAgents(deps: WorkDeps, parts: WorkParts): Agents {
-  const { mesh, gate, approvals, recorder, asking, standing } = parts
+function nodeAgents(
+  deps: WorkDeps,
+  parts: WorkParts & { readonly capabilities: Capabilities; readonly resources: Resources }
+): Agents {
+  const { mesh, gate, approvals, recorder, asking, standing, capabilities } = parts
+  const log = deps.log.child({ room: 'agents' })
   const agentOf = ({ pid }: SpawnRequest): string | null => {
     const name = agents.list().find((each) => each.pid === pid)?.name
     return name === undefined ? null : `agent:${name}`
@@ -113,13 +123,27 @@ function nodeAgents(deps: WorkDeps, parts: WorkParts): Agents {
   const agents: Agents = createAgents({
     processes: standing.remembering(withSecretsOf(deps, mesh, host)),
     pids: deps.pids,
-    gate: agentGate(gate),
+    store: agentStore({ store: deps.store, log }),
+    gpus: gpuSource(parts.resources),
+    gate: agentGate({ gate, self: deps.signer.nodeId, capabilities, book: asking.book }),
     clock: deps.clock,
     prng: deps.prng,
-    log: deps.log.child({ room: 'agents' }),
+    log,
     onEvent: (event) => recorder.agent(event)
   })
   return agents
+}
+
+/** Agents hold GPUs of the same stock as tasks. */
+function gpuSource(resources: Resources): GpuSource {
+  return {
+    take: (request) => {
+      const loan = resources.lend(parseGpuRequest(request))
+      if (typeof loan === 'string') return loan
+      const { gpus: devices } = loan
+      return { devices, env: gpuVariables(devices), free: () => resources.takeBack(loan) }
+    }
+  }
 }
 
 function taskOf({ secretsOf: run }: SpawnRequest): string | null {

@@ -25,13 +25,11 @@ import type { Execution, ExecutionEffect, ExecutionEvent } from './execution.ts'
 import { finishedResult } from './execution-record.ts'
 import type { ExecutionRecord } from './execution-record.ts'
 import { gpuVariables } from './gpu.ts'
-import type { GpuDevice } from './gpu.ts'
 import {
   ATTACH_WAIT_MS,
   KEPT_RESULTS_MAX,
   RETRY_FIRST_MS,
   RETRY_LAST_MS,
-  RUNNING_TASKS_MAX,
   STOP_GRACE_MS
 } from './limits.ts'
 import { Listeners } from './listeners.ts'
@@ -51,8 +49,7 @@ import type {
   TaskStore
 } from './ports.ts'
 import { untilReachable } from './reach.ts'
-import { Resources } from './resources.ts'
-import type { Grant } from './resources.ts'
+import type { Grant, Resources } from './resources.ts'
 import type { TaskResult } from './result.ts'
 
 export interface ExecutorDeps {
@@ -63,6 +60,8 @@ export interface ExecutorDeps {
   readonly pids: PidSource
   readonly origins: OriginClient
   readonly peers: PeerDirectory
+  /** GPUs and slots; it takes its tasks' from them. */
+  readonly resources: Resources
   readonly clock: Clock
   readonly log: Logger
 }
@@ -70,8 +69,6 @@ export interface ExecutorDeps {
 export interface ExecutorOptions {
   readonly self: NodeId
   readonly name: string
-  readonly gpus: readonly GpuDevice[]
-  readonly tasksMax?: number
   readonly stopGraceMs?: Millis
   readonly attachWaitMs?: Millis
 }
@@ -150,8 +147,8 @@ class ExecutorDriver implements Executor {
   constructor(deps: ExecutorDeps, options: ExecutorOptions) {
     this.#deps = deps
     this.#options = options
-    const tasksMax = options.tasksMax ?? RUNNING_TASKS_MAX
-    this.#resources = new Resources({ gpus: options.gpus, tasksMax }, deps.clock.wall())
+    this.#resources = deps.resources
+    deps.resources.onLoan(() => this.#loadListeners.emit())
   }
 
   load(): ExecutorLoad {

@@ -97,11 +97,13 @@ function agentText(agent: Agent, now: number): string {
     ['command', agent.command.join(' ')],
     ['state', agent.state],
     ['exit', exitText(agent.exit)],
+    ['why', orNothing(agent.reason)],
     ['restart', `${agent.restart}, ${agent.restarts} so far`],
     ['CPU', percentText(agent.cpuPercent)],
     ['memory', sizeText(agent.memoryBytes)],
     ['started', `${ageText(agent.startedAt, now)} ago`],
     ['containment', agent.containment],
+    ['GPUs', orNothing(agent.gpus.join(', '))],
     ['grants', orNothing(agent.grants.join(', '))],
     ['role', orNothing(agent.role)],
     ['task', orNothing(agent.task)]

@@ -10,14 +10,16 @@ export const ps: Runner = async (context, args) => {
   const show = async (): Promise<void> => {
     const rows = await context.client.processes(query)
     const now = context.client.answeredAt
-    await context.output.rows(rows, columns(now), 'no processes')
+    const hasGpus = rows.some(({ gpus }) => gpus.length > 0)
+    await context.output.rows(rows, columns(now, hasGpus), 'no processes')
   }
   await show()
   if (args.flag('watch')) await watch(context, show)
   return EXIT.done
 }
 
-function columns(now: number): readonly Column<ProcessRow>[] {
+function columns(now: number, hasGpus: boolean): readonly Column<ProcessRow>[] {
+  const gpus = { title: 'GPU', text: (row: ProcessRow) => row.gpus.join(',') }
   return [
     { title: 'PID', text: ({ pid }) => String(pid) },
     { title: 'NODE', text: ({ node }) => node },
@@ -29,6 +31,7 @@ function columns(now: number): readonly Column<ProcessRow>[] {
       colour: ({ state }) => stateColour(state)
     },
     { title: 'CONTAINED', text: ({ containment }) => containment },
+    ...(hasGpus ? [gpus] : []),
     { title: 'CPU', text: ({ cpuPercent }) => percentText(cpuPercent), isRight: true },
     { title: 'MEMORY', text: ({ memoryBytes }) => sizeText(memoryBytes), isRight: true },
     { title: 'AGE', text: ({ startedAt }) => ageText(startedAt, now), isRight: true }

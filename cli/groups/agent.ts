@@ -15,7 +15,7 @@ export const agentGroup: Group = {
         runtime: { value: 'RUNTIME', help: 'What kind of agent it is (custom: any command)' },
         name: { value: 'NAME', help: 'Its name' },
         on: { value: 'NODE', help: 'Where it runs (default: here)' },
-        gpu: { value: 'SPEC', help: 'GPUs that it needs' },
+        gpu: { value: 'SPEC', help: 'GPUs that it holds from its start to its end' },
         ...SANDBOX_OPTIONS,
         restart: {
           value: 'RULE',

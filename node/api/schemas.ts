@@ -94,6 +94,7 @@ const processFields = {
   exit: exit.nullable(),
   containment: z.string(),
   task: z.string().nullable(),
+  gpus: z.array(count),
   lostSince: time.nullable()
 }
 export const processRow: z.ZodType<api.ProcessRow> = z.object(processFields).meta({ id: 'Process' })
@@ -304,7 +305,8 @@ export const agent: z.ZodType<api.Agent> = z
     restart,
     command: z.array(z.string()),
     grants: z.array(z.string()),
-    role: z.string().nullable()
+    role: z.string().nullable(),
+    reason: z.string().nullable()
   })
   .meta({ id: 'Agent' })
 const limitGiven = z.number().positive().nullable()

@@ -98,6 +98,8 @@ export interface ProcessRow {
   readonly containment: string
   /** The task it runs for, or null. */
   readonly task: string | null
+  /** Places, among the node's GPUs, of those that it holds. */
+  readonly gpus: readonly number[]
   /** Since when the row's node has been out of reach; null unless `state` is `lost`. */
   readonly lostSince: number | null
 }
@@ -341,6 +343,8 @@ export interface Agent extends ProcessRow {
   readonly grants: readonly string[]
   /** Null: it was given none. */
   readonly role: string | null
+  /** Why it failed, or what it waits for. */
+  readonly reason: string | null
 }
 
 /** What a process is to its kernel. */

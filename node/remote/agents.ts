@@ -19,6 +19,7 @@ export interface AgentOrder {
   readonly env: Readonly<Record<string, string>>
   readonly restart: RestartRule
   readonly cwd: string | null
+  readonly gpu: string | null
   readonly sandbox: Sandbox
 }
 
@@ -29,6 +30,7 @@ const orderSchema = z.object({
   env: z.record(z.string().max(256), z.string().max(32_768)),
   restart: z.enum(['permanent', 'transient', 'temporary']),
   cwd: z.string().min(1).max(4096).nullable().default(null),
+  gpu: z.string().max(256).nullable().default(null),
   sandbox: z
     .unknown()
     .optional()
@@ -68,7 +70,8 @@ async function serve(deps: AgentsServiceDeps, request: RpcRequest): Promise<Cbor
       if (verdict.kind === 'refused') throw unproven(order.name, verdict.reason)
       deps.asking.book.keepAgentProof(requester, order.name, authority)
     }
-    return pidOf(await agents.spawn({ ...order, requester }))
+    const warrant = grants.length > 0 ? authority : null
+    return pidOf(await agents.spawn({ ...order, requester, warrant }))
   }
   const { reference } = referenceSchema.parse(request.body)
   const action = request.method === 'restart' ? 'agent.spawn' : 'agent.stop'

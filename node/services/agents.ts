@@ -28,9 +28,9 @@ export function agentOperations(rooms: Rooms): AgentOperations {
     },
     spawnAgent: async (spec, signal) => {
       const node = await placeAgent(rooms, spec)
-      const { name, runtime, args, env, restart, cwd } = spec
+      const { name, runtime, args, env, restart, cwd, gpu } = spec
       const sandbox = parseSandbox(spec.sandbox)
-      const order = { name, runtime, command: args, env, restart, cwd, sandbox }
+      const order = { name, runtime, command: args, env, restart, cwd, gpu, sandbox }
       if (node !== self) {
         const command = { argv: [...args], cwd, envNames: Object.keys(env), runtime }
         const asked = { ...command, ...sandboxCbor(sandbox) }
@@ -159,8 +159,8 @@ function viewOf(rooms: Rooms, node: NodeId, pid: number): Agent {
 
 function agentView({ table }: Rooms, node: NodeId, row: ProcessRow): Agent {
   const agent = table.stored(node, row.pid)?.agent ?? null
-  const { command = [], grants = [], role = null } = agent ?? {}
-  return { ...row, restart: restartRule(agent?.restart), command, grants, role }
+  const { command = [], grants = [], role = null, reason = null } = agent ?? {}
+  return { ...row, restart: restartRule(agent?.restart), command, grants, role, reason }
 }
 
 function restartRule(text: string | undefined): Restart {

@@ -48,6 +48,7 @@ import type {
   StreamOptions,
   Streamed
 } from '../../node/service.ts'
+import { AGENT, ROW } from './rows.ts'
 
 const GPU = { vendor: 'nvidia', model: 'H200', memoryBytes: 24e9, declared: true }
 const NODE_ID = '12D3KooWGQmMsLFF4yLBS5eTDnZLHKEaB3WbmUaJx5AswUkNzEYf'
@@ -67,25 +68,6 @@ export const STATUS: KernelStatus = {
   resources: { cpus: 8, memoryBytes: 32e9, gpus: [GPU] },
   labels: { site: 'home' },
   policy: { state: 'in-force', lock: 'none', drift: [], meshVersion: null }
-}
-
-export const ROW: ProcessRow = {
-  pid: 4,
-  gpid: '4@laptop',
-  node: 'laptop',
-  name: 'ticker',
-  kind: 'agent',
-  runtime: 'custom',
-  state: 'running',
-  parent: null,
-  startedAt: 1_700_000_000_000,
-  cpuPercent: 2.4,
-  memoryBytes: 181_000_000,
-  restarts: 1,
-  exit: null,
-  containment: 'os',
-  task: null,
-  lostSince: null
 }
 
 export const TASK: Task = {
@@ -154,8 +136,6 @@ export const ENTRY: ChainEntry = {
   isPayloadKept: true
 }
 
-const DATE = ['sh', '-c', 'date']
-export const AGENT: Agent = { ...ROW, restart: 'permanent', command: DATE, grants: [], role: null }
 const TOOL: Tool = {
   name: 'hash',
   version: '1.0.0',

@@ -1,75 +1,12 @@
 import assert from 'node:assert/strict'
-import { createAgents } from '../../../agents/index.ts'
-import type { AgentEvent, Agents, AgentSpawnAsk, AgentSpec } from '../../../agents/index.ts'
+import type { AgentSpec } from '../../../agents/index.ts'
 import { AGENTS_MAX } from '../../../agents/limits.ts'
-import { DEFAULT_SANDBOX, millis, pid, WeaverError } from '../../../core/index.ts'
-import type { Pid } from '../../../core/index.ts'
-import { FakeProcessHost } from '../../doubles/fake-process-host.ts'
-import { silentLog } from '../../doubles/silent-log.ts'
-import { SeededPrng } from '../../sim/world/seeded-prng.ts'
-import { VirtualClock } from '../../sim/world/virtual-clock.ts'
-
-const ticker: AgentSpec = {
-  name: 'ticker',
-  runtime: 'custom',
-  command: ['sh', '-c', 'date'],
-  env: { A: 'b' },
-  cwd: null,
-  restart: 'permanent',
-  sandbox: DEFAULT_SANDBOX,
-  requester: 'user:local'
-}
-
-class Stage {
-  readonly clock = new VirtualClock()
-  readonly processes = new FakeProcessHost()
-  readonly events: AgentEvent[] = []
-  readonly asks: AgentSpawnAsk[] = []
-  readonly agents: Agents
-  refusal: WeaverError | null = null
-  #pid = 0
-
-  constructor() {
-    this.agents = createAgents({
-      processes: this.processes,
-      pids: { next: (): Promise<Pid> => Promise.resolve(pid(++this.#pid)) },
-      gate: {
-        authorizeSpawn: async (ask) => {
-          this.asks.push(ask)
-          if (this.refusal !== null) throw this.refusal
-        }
-      },
-      clock: this.clock,
-      prng: new SeededPrng(1),
-      log: silentLog,
-      onEvent: (event) => this.events.push(event)
-    })
-  }
-
-  async advance(ms: number): Promise<void> {
-    this.clock.advanceTo(millis(this.clock.now() + ms))
-    await settle()
-  }
-
-  /** Ends the newest process and waits until the agent has seen it. */
-  async crash(code: number): Promise<void> {
-    this.processes.started.at(-1)?.end({ code, signal: null })
-    await settle()
-  }
-}
-
-/** Lets everything that needs no time happen. */
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 50; turn++) await Promise.resolve()
-}
-
-function isCode(expected: string): (error: unknown) => boolean {
-  return (error) => error instanceof WeaverError && error.code === expected
-}
+import { DEFAULT_SANDBOX, WeaverError } from '../../../core/index.ts'
+import { isCode, settle, Stage, ticker } from './stage.ts'
 
 describe('agents', () => {
   it('spawns through the gate, and shows what runs', async () => {
-    const stage = new Stage()
+    const stage = await Stage.open()
     const view = await stage.agents.spawn(ticker)
     assert.deepEqual(view, {
       pid: 1,
@@ -84,7 +21,8 @@ describe('agents', () => {
       startedAt: 1_800_000_000_000,
       restarts: 0,
       exit: null,
-      reason: null
+      reason: null,
+      gpus: []
     })
     assert.deepEqual(stage.agents.list(), [view])
     assert.deepEqual(stage.agents.find('1'), view)
@@ -98,7 +36,7 @@ describe('agents', () => {
   })
 
   it('starts nothing that the gate refuses, and keeps no trace of it', async () => {
-    const stage = new Stage()
+    const stage = await Stage.open()
     stage.refusal = new WeaverError('GOVERNANCE_DENIED', 'No')
     await assert.rejects(stage.agents.spawn(ticker), isCode('GOVERNANCE_DENIED'))
     assert.equal(stage.processes.started.length, 0)
@@ -108,7 +46,7 @@ describe('agents', () => {
   })
 
   it('gives a name to one of two spawns in the same tick (S1)', async () => {
-    const stage = new Stage()
+    const stage = await Stage.open()
     const [first, second] = await Promise.allSettled([
       stage.agents.spawn(ticker),
       stage.agents.spawn(ticker)
@@ -121,7 +59,7 @@ describe('agents', () => {
   })
 
   it('restarts after the back-off, ends the leftovers before, asks the gate again (A2)', async () => {
-    const stage = new Stage()
+    const stage = await Stage.open()
     await stage.agents.spawn(ticker)
     await stage.crash(1)
     assert.deepEqual(stage.processes.started[0]?.calls, ['stop 0'])
@@ -139,7 +77,7 @@ describe('agents', () => {
   })
 
   it('fails a crash loop at the sixth end within a minute, and says why', async () => {
-    const stage = new Stage()
+    const stage = await Stage.open()
     await stage.agents.spawn(ticker)
     for (let crash = 0; crash < 6; crash++) {
       await stage.crash(7)
@@ -155,7 +93,7 @@ describe('agents', () => {
   })
 
   it('fails at once when a restart can never succeed, and tries again when it can', async () => {
-    const stage = new Stage()
+    const stage = await Stage.open()
     await stage.agents.spawn(ticker)
     stage.processes.failures.push(new WeaverError('PROCESS_TOO_MANY', 'Full', { retry: 'later' }))
     await stage.crash(1)
@@ -171,7 +109,7 @@ describe('agents', () => {
   })
 
   it('ends a transient agent that succeeds, and a temporary one always (R3)', async () => {
-    const stage = new Stage()
+    const stage = await Stage.open()
     await stage.agents.spawn({ ...ticker, restart: 'transient' })
     await stage.crash(0)
     assert.equal(stage.agents.find('ticker')?.state, 'exited')
@@ -182,7 +120,7 @@ describe('agents', () => {
   })
 
   it('stop() ends the process with a grace and keeps it ended (L2)', async () => {
-    const stage = new Stage()
+    const stage = await Stage.open()
     await stage.agents.spawn(ticker)
     const view = await stage.agents.stop('ticker')
     assert.equal(view.state, 'exited')
@@ -194,7 +132,7 @@ describe('agents', () => {
   })
 
   it('stop() during a back-off and during a start keeps it ended', async () => {
-    const stage = new Stage()
+    const stage = await Stage.open()
     await stage.agents.spawn(ticker)
     await stage.crash(1)
     assert.equal((await stage.agents.stop('ticker')).state, 'exited')
@@ -213,7 +151,7 @@ describe('agents', () => {
   })
 
   it('restart() replaces the process and resolves when the new one runs', async () => {
-    const stage = new Stage()
+    const stage = await Stage.open()
     await stage.agents.spawn(ticker)
     const view = await stage.agents.restart('ticker')
     assert.equal(view.state, 'running')
@@ -223,7 +161,7 @@ describe('agents', () => {
   })
 
   it('close() ends all, refuses more, and may be called twice (S2)', async () => {
-    const stage = new Stage()
+    const stage = await Stage.open()
     await stage.agents.spawn(ticker)
     await stage.agents.spawn({ ...ticker, name: 'other' })
     await stage.crash(1) // `other` waits for its back-off.
@@ -236,7 +174,7 @@ describe('agents', () => {
   })
 
   it('refuses bad names, runtimes, commands and references with a code for each', async () => {
-    const stage = new Stage()
+    const stage = await Stage.open()
     const refused = async (change: Partial<AgentSpec>, expected: string): Promise<void> => {
       await assert.rejects(stage.agents.spawn({ ...ticker, ...change }), isCode(expected))
     }
@@ -249,7 +187,7 @@ describe('agents', () => {
   })
 
   it('pushes back when the table is full, and forgets the oldest of those that ended', async () => {
-    const stage = new Stage()
+    const stage = await Stage.open()
     for (let index = 0; index < AGENTS_MAX; index++) {
       await stage.agents.spawn({ ...ticker, name: `agent-${index}` })
     }
@@ -262,7 +200,7 @@ describe('agents', () => {
   })
 
   it('holds its output over restarts, until it has ended', async () => {
-    const stage = new Stage()
+    const stage = await Stage.open()
     await stage.agents.spawn(ticker)
     await stage.crash(1)
     assert.deepEqual(stage.processes.held, [1])
@@ -278,7 +216,7 @@ describe('agents', () => {
   })
 
   it('a listener hears of every process start and end, in order', async () => {
-    const stage = new Stage()
+    const stage = await Stage.open()
     await stage.agents.spawn(ticker)
     await stage.crash(2)
     await stage.advance(250)

@@ -8,17 +8,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { WeaverError } from '../../../core/index.ts'
-import {
-  ACT,
-  AGENT,
-  ENTRY,
-  PEER,
-  PENDING,
-  ROW,
-  STATUS,
-  TASK,
-  TASK_ID
-} from '../../doubles/kernel-service.ts'
+import { ACT, ENTRY, PEER, PENDING, STATUS, TASK, TASK_ID } from '../../doubles/kernel-service.ts'
+import { AGENT, ROW } from '../../doubles/rows.ts'
 import { startFixture } from '../node/http/fixture.ts'
 import type { Fixture } from '../node/http/fixture.ts'
 import { ended, startWeaver, weaver } from './weaver.ts'

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { cp, mkdir, mkdtemp, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createAgents } from '../../../agents/index.ts'
+import { agentStore, createAgents } from '../../../agents/index.ts'
 import type { Agents, ProcessHost } from '../../../agents/index.ts'
 import { millis, pid } from '../../../core/index.ts'
 import { Approvals, createGate } from '../../../governance/index.ts'
@@ -77,12 +77,20 @@ describe('an agent that was approved', () => {
     const made = createAgents({
       processes: slow,
       pids: { next: async () => pid(++last) },
-      gate: agentGate(gate),
+      store: agentStore({ store: new MemoryStore(), log: silentLog }),
+      gpus: { take: () => 'it has none' },
+      gate: agentGate({
+        gate,
+        self: testNode(number),
+        capabilities: { check: async () => ({ kind: 'refused', reason: 'none is asked for' }) },
+        book: { keepAgentProof: () => {} }
+      }),
       clock,
       prng: new SeededPrng(1),
       log: silentLog,
       onEvent: () => {}
     })
+    await made.resume()
     return { approvals: desk, agents: made }
   }
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { DEFAULT_SANDBOX } from '../../../core/index.ts'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { access } from 'node:fs/promises'
@@ -12,6 +12,7 @@ import type { ProcessHost, SpawnRequest } from '../../../agents/index.ts'
 import { channelPair, pid } from '../../../core/index.ts'
 import { rememberPorts, withRememberedPorts } from '../../../node/listen-ports.ts'
 import { metered } from '../../../node/stream-garbage.ts'
+import { testAgent } from '../../doubles/agent-records.ts'
 import { clearTaskFolders, withTaskFolders } from '../../../node/task-folders.ts'
 import { MemoryStore } from '../../doubles/memory-store.ts'
 import { silentLog } from '../../doubles/silent-log.ts'
@@ -67,11 +68,11 @@ describe('node/task-folders', () => {
     while (existsSync(join(folder, '7'))) await access(folder) // Its removal is under way.
   })
 
-  it('what an earlier kernel left is cleared', async () => {
-    writeFileSync(join(folder, 'old'), '')
-    await clearTaskFolders(folder)
-    assert(existsSync(folder))
-    assert(!existsSync(join(folder, 'old')))
+  it('what an earlier kernel left is cleared, but for the folders of its agents', async () => {
+    const agents = { all: async () => [testAgent({ pid: pid(7) })] }
+    for (const name of ['old', '7', '70']) writeFileSync(join(folder, name), '')
+    await clearTaskFolders(folder, agents)
+    assert.deepEqual(readdirSync(folder), ['7'])
   })
 })
 

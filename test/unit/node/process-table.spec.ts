@@ -23,6 +23,7 @@ function row(pid: number, over: Partial<StoredRow> = {}): StoredRow {
     exit: null,
     containment: 'none',
     task: null,
+    gpus: [],
     agent: null,
     ...over
   }

@@ -12,6 +12,7 @@ import {
   createOrigin,
   executionStore,
   originStore,
+  Resources,
   routeExecutors,
   routeOrigins
 } from '../../../scheduler/index.ts'
@@ -118,6 +119,7 @@ class Kernel {
         ...shared,
         pids,
         store: executionStore({ store, log: silentLog }),
+        resources: new Resources({ gpus: [testGpu(0)], tasksMax: 2 }, clock.wall()),
         processes: {
           spawn: (request) => {
             const { env } = request
@@ -127,7 +129,7 @@ class Kernel {
         },
         origins: routeOrigins({ ...routes, local: () => this.origin, remote: remote.origins })
       },
-      { self: id, name: id.slice(-4), gpus: [testGpu(0)], tasksMax: 2 }
+      { self: id, name: id.slice(-4) }
     )
     this.origin = createOrigin(
       {

@@ -2,7 +2,12 @@ import assert from 'node:assert/strict'
 import { channelPair, epoch, millis, pid, WeaverError } from '../../../core/index.ts'
 import { createGate, ownerAndMembers } from '../../../governance/index.ts'
 import type { Policy } from '../../../governance/index.ts'
-import { createExecutor, executionStore, parseGpuRequest } from '../../../scheduler/index.ts'
+import {
+  createExecutor,
+  executionStore,
+  parseGpuRequest,
+  Resources
+} from '../../../scheduler/index.ts'
 import type {
   Executor,
   ExecutorEvent,
@@ -65,13 +70,10 @@ class Bench {
         return pid(this.#pid)
       }
     }
-    const deps = { ledger, gate, store, peers, clock, processes, origins, pids, log: silentLog }
-    return createExecutor(deps, {
-      self,
-      name: 'server',
-      gpus: [testGpu(0), testGpu(1)],
-      tasksMax: 3
-    })
+    const gpus = [testGpu(0), testGpu(1)]
+    const resources = new Resources({ gpus, tasksMax: 3 }, clock.wall())
+    const shared = { ledger, gate, store, peers, clock, resources, log: silentLog }
+    return createExecutor({ ...shared, processes, origins, pids }, { self, name: 'server' })
   }
 
   async crash(): Promise<void> {

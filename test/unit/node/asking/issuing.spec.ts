@@ -148,7 +148,7 @@ class Node {
     const order = { name, runtime: 'custom', command: ['x'], env: {}, cwd: null, sandbox } as const
     await remoteAgents(rpc, this.capabilities).spawn(
       to.self,
-      { ...order, restart: 'temporary' },
+      { ...order, gpu: null, restart: 'temporary' },
       FOREVER
     )
   }
