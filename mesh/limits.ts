@@ -87,6 +87,13 @@ export const DIAL_DELAY_MIN_MS: Millis = millis(200)
  * pass until the next one, which keeps the promise of 5 s.
  */
 export const DIAL_DELAY_MAX_MS: Millis = millis(2500)
+/**
+ * After a hint of life, for the lower node id: a member that has just come in dials everybody it knows of, and
+ * is through by then.
+ */
+export const COURTESY_LOWER_MS: Millis = millis(100)
+/** The same for the higher one: by then the lower one's dial is through, where it can get through at all. */
+export const COURTESY_HIGHER_MS: Millis = millis(300)
 /** SYNs go out at 0, 1 and 3 s: two may be lost. */
 export const DIAL_TIMEOUT_MS: Millis = millis(5000)
 /** Dials under way at once: libp2p accepts 5 inbound a second from one host and queues 10. */

@@ -45,7 +45,7 @@ import type { PeerView } from './peers/peer-table.ts'
 import { MESH_SERVICE, Pulse } from './peers/pulse.ts'
 import type { PulseOwner } from './peers/pulse.ts'
 import type { IssuedInvite, MeshDeps, MeshOptions, MeshStatus } from './mesh-types.ts'
-import type { ConnectionAcceptor, DialTarget } from './ports.ts'
+import type { Connection, ConnectionAcceptor, DialTarget } from './ports.ts'
 import { Whereabouts } from './peers/whereabouts.ts'
 import { RpcNode } from './rpc/index.ts'
 import type { RpcClient, RpcService } from './rpc/index.ts'
@@ -95,8 +95,6 @@ export class Mesh {
     const addresses = (): Cbor => this.#whereabouts.known()
     const onShut = ({ relays }: Invite): void => this.#gatehouse.renew(relays)
     const door = new Door({ ...deps, roster, log, addresses, onShut })
-    const remember = (known: ReadonlyMap<string, readonly string[]>): Promise<void> =>
-      this.#whereabouts.remember(known)
     const rpc = this.#createRpc(deps, log)
     const isMember = (id: string): id is NodeId => roster.isMember(id)
     const onPublished = (): void => this.#sync.published()
@@ -133,7 +131,7 @@ export class Mesh {
     this.#rpc = rpc
     this.#documents = documents
     this.#entrance = new Entrance(
-      { network, clock, entropy, signer, ledger, roster, door, remember },
+      { ...deps, roster, door, remember: (known) => this.#whereabouts.remember(known) },
       { name: options.name }
     )
     this.#gatehouse = this.#createGatehouse()
@@ -147,7 +145,7 @@ export class Mesh {
     this.#links = new Links({ self, clock, store, log, tasks, sessions: rpc }, this.#linksOwner())
     this.paths = this.#createPaths()
     this.#swim = this.#createSwim()
-    this.#dialler = new DialLoop({ clock, prng, log, tasks, connect })
+    this.#dialler = new DialLoop({ self, clock, prng, log, tasks, connect })
     this.#pulse = new Pulse(
       { clock, log, tasks, rpc, roster, source: deps.pulse },
       this.#pulseOwner()
@@ -473,10 +471,13 @@ export class Mesh {
   #hinted(peer: NodeId, addresses: readonly string[]): void {
     if (!this.#isPeer(peer)) return
     if (this.#book.hinted(peer, addresses)) this.paths.changed()
-    if (this.#links.serving(peer) === null) this.#dialler.dispatch({ kind: 'hint', peer })
+    if (this.#links.serving(peer) === null) this.#dialler.hint(peer)
   }
 
   async #connect(peer: NodeId, signal: AbortSignal): Promise<void> {
+    const open = this.#entrance.take(peer)
+    if (open !== null) return this.#greet(open, signal)
+    if (this.#links.isJoining(peer)) return // It is about to greet us.
     const addresses = this.paths.dialAddresses(peer)
     if (addresses.length === 0 || this.#links.serving(peer) !== null) return
     await this.#reach({ nodeId: peer, addresses }, signal)
@@ -484,10 +485,13 @@ export class Mesh {
 
   /** Dials and greets; the connection serves then, unless one that is as good does. */
   async #reach(target: DialTarget, signal: AbortSignal): Promise<void> {
-    const connection = await this.#links.dial(this.#deps.network, target, signal)
+    await this.#greet(await this.#links.dial(this.#deps.network, target, signal), signal)
+  }
+
+  async #greet(connection: Connection, signal: AbortSignal): Promise<void> {
     await this.#links.greet(connection, signal)
-    this.#book.reached(target.nodeId, connection.remoteAddress)
-    await this.#book.save([target.nodeId])
+    this.#book.reached(connection.peer, connection.remoteAddress)
+    await this.#book.save([connection.peer])
   }
 
   #linksOwner(): LinksOwner {
@@ -572,7 +576,7 @@ export class Mesh {
 
   #documentChanged(node: NodeId): void {
     if (node === this.nodeId) return
-    if (this.#whereabouts.read(node)) this.#dialler.dispatch({ kind: 'hint', peer: node })
+    if (this.#whereabouts.read(node)) this.#dialler.hint(node)
   }
 
   #checkRunning(): void {

@@ -73,6 +73,8 @@ interface JoinStream {
   readonly signal: AbortSignal
   /** Whose connection it is on. */
   readonly from: NodeId
+  /** Whether that is the joiner's, which may go on there as a member. */
+  readonly greets: boolean
 }
 
 const INVITE_PREFIX = 'mesh/invite/'
@@ -158,7 +160,8 @@ export class Door {
 
   /** Speaks the join protocol with `peer`, who may be anybody. Never throws. */
   answer(peer: NodeId, stream: ByteStream, signal: AbortSignal): Promise<void> {
-    return this.#answer({ exchange: new Exchange(stream), signal, from: peer }, async () => peer)
+    const exchange = new Exchange(stream)
+    return this.#answer({ exchange, signal, from: peer, greets: true }, async () => peer)
   }
 
   /**
@@ -167,7 +170,7 @@ export class Door {
    */
   answerGuest(through: NodeId, stream: ByteStream, signal: AbortSignal): Promise<void> {
     const exchange = new Exchange(stream)
-    return this.#answer({ exchange, signal, from: through }, async () => {
+    return this.#answer({ exchange, signal, from: through, greets: false }, async () => {
       const { joiner } = fieldsOf(await exchange.receive(JOIN_REQUEST_BYTES_MAX))
       if (!this.isOpen() || typeof joiner !== 'string') throw tookTooLong()
       return nodeId(joiner)
@@ -175,7 +178,7 @@ export class Door {
   }
 
   async #answer(
-    { exchange, signal, from }: JoinStream,
+    { exchange, signal, from, greets }: JoinStream,
     joiner: () => Promise<NodeId>
   ): Promise<void> {
     const isBusy = this.#joins >= JOINS_AT_ONCE_MAX // Judged at the door: those inside go on.
@@ -184,7 +187,7 @@ export class Door {
       await withDeadline(
         this.#deps.clock,
         { timeoutMs: JOIN_TIMEOUT_MS, signal, onTimeout: tookTooLong },
-        async () => this.#converse(await joiner(), exchange, isBusy)
+        async () => this.#converse(await joiner(), exchange, { isBusy, greets })
       )
     } catch (error) {
       this.#deps.log.info('a join failed', { from, error: String(error) })
@@ -195,7 +198,11 @@ export class Door {
     }
   }
 
-  async #converse(peer: NodeId, exchange: Exchange, isBusy: boolean): Promise<void> {
+  async #converse(
+    peer: NodeId,
+    exchange: Exchange,
+    { isBusy, greets }: { readonly isBusy: boolean; readonly greets: boolean }
+  ): Promise<void> {
     const { entropy, signer, log } = this.#deps
     const request = parseJoinRequest(await exchange.receive(JOIN_REQUEST_BYTES_MAX))
     const inviterNonce = entropy.bytes(JOIN_NONCE_BYTES)
@@ -209,12 +216,12 @@ export class Door {
       log.info('refused a join', { peer, name: request.name, code: refusal })
       await exchange.send({ error: refusal })
     } else {
-      await exchange.send(this.#welcome(session))
+      await exchange.send({ ...this.#welcome(session), greets })
     }
     await exchange.end()
   }
 
-  #welcome(session: JoinSession): Cbor {
+  #welcome(session: JoinSession): Record<string, Cbor> {
     const { roster, addresses } = this.#deps
     const secret = this.#invites.get(session.request.invite)?.secret ?? new Uint8Array()
     return {

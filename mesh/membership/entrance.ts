@@ -1,8 +1,8 @@
 // How this node comes into a mesh: by founding one, or by an invite. One at a time, recorded first.
 
-import type { Clock, Entropy, MeshId, Signer } from '../../core/index.ts'
+import type { Clock, Entropy, MeshId, NodeId, Signer } from '../../core/index.ts'
 import { MeshError } from '../errors.ts'
-import type { MeshLedger, Network } from '../ports.ts'
+import type { Connection, MeshLedger, Network } from '../ports.ts'
 import { Serial } from '../tasks.ts'
 import type { Door } from './door.ts'
 import type { Member } from './fold.ts'
@@ -10,6 +10,7 @@ import { parseInvite } from './invite-line.ts'
 import type { InviteLine } from './invite-line.ts'
 import { waysIn } from './invite-ways.ts'
 import { requestAdmission } from './joiner.ts'
+import type { Admission } from './joiner.ts'
 import type { Roster } from './roster.ts'
 import { foundedMesh, NONCE_BYTES, signStatement, statementSummary } from './statement.ts'
 
@@ -21,8 +22,8 @@ export interface EntranceDeps {
   readonly ledger: MeshLedger
   readonly roster: Roster
   readonly door: Door
-  /** Remembers where nodes may be found; durable once resolved. */
-  readonly remember: (addresses: ReadonlyMap<string, readonly string[]>) => Promise<void>
+  /** Remembers where nodes may be found, the later word last; durable once resolved. */
+  readonly remember: (known: readonly ReadonlyMap<string, readonly string[]>[]) => Promise<void>
 }
 
 export interface JoinOutcome {
@@ -38,6 +39,8 @@ export class Entrance {
   readonly #turn = new Serial()
   /** The strangers that may be dialled: the inviter, and members on the way to it, while we join. */
   targets: ReadonlySet<string> = new Set()
+  /** What a join has left open, until the first dial to the inviter would open another. */
+  #open: Connection | null = null
 
   constructor(deps: EntranceDeps, options: { readonly name: string }) {
     this.#deps = deps
@@ -83,12 +86,29 @@ export class Entrance {
     })
   }
 
+  /** The connection over which `peer` has just admitted us, once: to be greeted on by the caller. */
+  take(peer: NodeId): Connection | null {
+    const connection = this.#open
+    if (connection?.peer !== peer) return null
+    this.#open = null
+    return connection
+  }
+
   async #enter(invite: InviteLine, signal: AbortSignal): Promise<JoinOutcome> {
+    const admission = await requestAdmission(this.#deps, invite, this.#name, signal)
+    this.#open = admission.connection
+    try {
+      return await this.#admitted(invite, admission)
+    } finally {
+      void this.take(invite.inviter)?.close() // Nobody has taken it.
+    }
+  }
+
+  async #admitted(invite: InviteLine, admission: Admission): Promise<JoinOutcome> {
     const { ledger, roster, door, signer, remember } = this.#deps
     const { meshId, inviter, inviteId } = invite
-    const admission = await requestAdmission(this.#deps, invite, this.#name, signal)
     this.#checkMayLeave(invite) // Somebody may have joined us meanwhile.
-    await ledger.record('mesh.joined', `mesh:${meshId}`, {
+    const recorded = ledger.record('mesh.joined', `mesh:${meshId}`, {
       mesh: meshId,
       node: signer.nodeId,
       name: this.#name,
@@ -98,8 +118,8 @@ export class Entrance {
     // Before the membership: a crash between the two must not leave a member that can reach nobody.
     const { direct, gateways } = waysIn(invite.addresses)
     const named = gateways.map(({ nodeId, addresses }) => [nodeId, addresses] as const)
-    await remember(new Map([[inviter, direct], ...named]))
-    await remember(admission.addresses)
+    const invited = new Map<string, readonly string[]>([[inviter, direct], ...named])
+    await Promise.all([recorded, remember([invited, admission.addresses])])
     door.forgetAll()
     await roster.enter(meshId, admission.statements)
     // From here this node is a member of the new mesh, and the old one is forgotten.

@@ -3,10 +3,11 @@
 //   joiner  -> {v, mesh, invite, name, nonce}
 //   inviter -> {nonce}
 //   joiner  -> {proof}
-//   inviter -> {proof, statements, addresses}   or   {error}
+//   inviter -> {proof, statements, addresses, greets}   or   {error}
 //
 // A proof is an HMAC over both nonces, both ids and the role of the speaker: it is worth nothing in
-// another session, for another node, or sent back to its maker.
+// another session, for another node, or sent back to its maker. `greets`: the inviter takes the joiner's
+// hello on this same connection, which spares both a second handshake.
 
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { checkedName, encodeCbor, meshId } from '../../core/index.ts'

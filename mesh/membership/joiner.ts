@@ -13,6 +13,7 @@ import {
   JOIN_TIMEOUT_MS,
   MEMBERS_MAX
 } from '../limits.ts'
+import type { Connection } from '../ports.ts'
 import { firstOf, withDeadline } from '../tasks.ts'
 import { foldMembership } from './fold.ts'
 import type { InviteLine } from './invite-line.ts'
@@ -33,6 +34,13 @@ export interface Admission {
   readonly statements: readonly Statement[]
   /** Where the members may be found, as the inviter remembers it. */
   readonly addresses: ReadonlyMap<string, readonly string[]>
+  /** To the inviter, open, where it greets on it what it has just admitted; then the caller owns it. */
+  readonly connection: Connection | null
+}
+
+/** What the inviter has said. */
+interface Answer extends Omit<Admission, 'connection'> {
+  readonly greets: boolean
 }
 
 /**
@@ -67,6 +75,7 @@ async function admission(
 ): Promise<Admission> {
   const talk = await open(deps, invite, name, signal)
   const { connection, exchange, session } = talk
+  let isKept = false
   try {
     const deadline = { timeoutMs: JOIN_TIMEOUT_MS, signal, onTimeout: () => noAnswer(invite) }
     const answer = await withDeadline(deps.clock, deadline, async () => {
@@ -75,13 +84,15 @@ async function admission(
       await exchange.end()
       return received
     })
-    return readAnswer(session, invite, answer)
+    const { greets, ...admitted } = readAnswer(session, invite, answer)
+    isKept = greets && connection.peer === invite.inviter
+    return { ...admitted, connection: isKept ? connection : null }
   } catch (error) {
     if (signal.aborted || (error instanceof MeshError && error.code !== 'MESH_MESSAGE_INVALID'))
       throw error
     throw cutOff(error)
   } finally {
-    void connection.close() // Never rejects. What comes next need not wait for it.
+    if (!isKept) void connection.close() // Never rejects. What comes next need not wait for it.
   }
 }
 
@@ -130,8 +141,8 @@ function closeTalk({ connection }: JoinTalk): void {
   void connection.close()
 }
 
-function readAnswer(session: JoinSession, invite: InviteLine, answer: unknown): Admission {
-  const { error, proof, statements, addresses } = fieldsOf(answer)
+function readAnswer(session: JoinSession, invite: InviteLine, answer: unknown): Answer {
+  const { error, proof, statements, addresses, greets } = fieldsOf(answer)
   if (typeof error === 'string' && isJoinRefusalCode(error)) {
     throw joinRefusal(error, session.request.name)
   }
@@ -142,7 +153,7 @@ function readAnswer(session: JoinSession, invite: InviteLine, answer: unknown): 
   if (foldMembership(invite.meshId, parsed)?.members.has(session.joiner) !== true) {
     throw new MeshError('MESH_ANSWER_INVALID', 'Cannot join: the answer does not admit this node')
   }
-  return { statements: parsed, addresses: readAddresses(addresses) }
+  return { statements: parsed, addresses: readAddresses(addresses), greets: greets === true }
 }
 
 /** Lists of plausible addresses by node id; whatever else is in there is left out. */

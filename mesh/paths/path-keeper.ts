@@ -5,6 +5,8 @@
 //   Z1. A reservation belongs to a connection: a new connection to a relay, after its restart too, gets a
 //       new one at once.
 //   Z2. Each node asks the same members first (ordered by node id), so that any two nodes share a relay.
+//   Z3. A direct path is not left for an address of this machine: a peer on it is as near already, and any other
+//       that says the same of itself (127.0.0.1, the bridge of its containers) is not there.
 
 import { millis } from '../../core/index.ts'
 import type { Clock, Logger, NodeId } from '../../core/index.ts'
@@ -23,7 +25,7 @@ import {
   UPGRADE_DELAY_MAX_MS,
   UPGRADE_DELAY_MIN_MS
 } from './limits.ts'
-import { circuitAddress, dialOrder, isBetterPath, pathKind } from './path.ts'
+import { circuitAddress, dialOrder, hostOf, isBetterPath, isLoopback, pathKind } from './path.ts'
 
 export interface PathKeeperDeps {
   readonly network: Network
@@ -112,15 +114,22 @@ export class PathKeeper {
     })
   }
 
+  /** Z3 */
+  #betterThan(current: string, addresses: readonly string[]): readonly string[] {
+    const better = addresses.filter((address) => isBetterPath(address, current))
+    if (better.length === 0 || pathKind(current) === 'relay') return better
+    const own = new Set(this.#deps.network.addresses().map(hostOf))
+    if (own.has(hostOf(current))) return []
+    return better.filter((address) => !isLoopback(address) && !own.has(hostOf(address)))
+  }
+
   #improve(connection: Connection): void {
     const { clock, tasks, log } = this.#deps
     const { peer, remoteAddress } = connection
     if (pathKind(remoteAddress) === 'lan' || this.#busy.has(connection)) return
     if (!this.#upgrading.isDue(connection, clock.now())) return
-    const better = this.#deps
-      .addressesOf(peer)
-      .filter((address) => isBetterPath(address, remoteAddress))
     this.#upgrading.begin(connection, clock.now())
+    const better = this.#betterThan(remoteAddress, this.#deps.addressesOf(peer))
     if (better.length === 0) return
     this.#busy.add(connection) // Before the first await: one attempt at a time.
     tasks.run('upgrade', async () => {

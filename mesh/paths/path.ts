@@ -51,6 +51,11 @@ export function dialOrder(addresses: readonly string[]): readonly string[] {
   return [...direct.slice(0, 2), ...relayed.slice(0, 1), ...direct.slice(2), ...relayed.slice(1)]
 }
 
+/** The address of the machine alone; of a circuit, the relay. */
+export function hostOf(address: string): string {
+  return address.split('/')[2] ?? ''
+}
+
 /** Whether it means this machine, on every machine. */
 export function isLoopback(address: string): boolean {
   return address.startsWith('/ip4/127.') || address.startsWith('/ip6/::1/')

@@ -2,12 +2,14 @@
 
 import { millis } from '../../core/index.ts'
 import type { Clock, Logger, NodeId, Prng } from '../../core/index.ts'
+import { COURTESY_HIGHER_MS, COURTESY_LOWER_MS } from '../limits.ts'
 import { underEither } from '../tasks.ts'
 import type { Tasks } from '../tasks.ts'
 import { decideDials, INITIAL_DIALLER } from './dialler.ts'
 import type { DialEvent, DiallerState } from './dialler.ts'
 
 export interface DialLoopDeps {
+  readonly self: NodeId
   readonly clock: Clock
   readonly prng: Prng
   readonly log: Logger
@@ -37,6 +39,12 @@ export class DialLoop {
 
   lost(peer: NodeId): void {
     this.dispatch({ kind: 'lost', peer, jitter: this.#jitter() })
+  }
+
+  /** Somebody says that `peer` is there. It has probably heard of us, too, and one dial is enough. */
+  hint(peer: NodeId): void {
+    const courtesyMs = this.#deps.self < peer ? COURTESY_LOWER_MS : COURTESY_HIGHER_MS
+    this.dispatch({ kind: 'hint', peer, courtesyMs })
   }
 
   dispatch(event: DialEvent): void {

@@ -3,7 +3,8 @@
 // Invariants
 //   D1. A member without a connection is always waiting for a dial or being dialled: nobody is given up.
 //   D2. The wait doubles from DIAL_DELAY_MIN_MS to DIAL_DELAY_MAX_MS, times a jitter of 0.5 to 1.
-//   D3. A hint of life, or a clock jump, makes the next dial due now and starts the doubling anew.
+//   D3. A clock jump makes the next dial due now, a hint of life within `courtesyMs`, and both start the doubling
+//       anew. The courtesy differs on the two sides, so that of two who hear of each other one dials.
 //   D4. At most DIALS_AT_ONCE_MAX dials are under way. Once halted, none begins.
 
 import { millis } from '../../core/index.ts'
@@ -22,7 +23,8 @@ export interface DiallerState {
 
 /** `jitter` is a number in [0, 1), drawn by the shell. */
 export type DialEvent =
-  | { readonly kind: 'added' | 'removed' | 'connected' | 'hint'; readonly peer: NodeId }
+  | { readonly kind: 'added' | 'removed' | 'connected'; readonly peer: NodeId }
+  | { readonly kind: 'hint'; readonly peer: NodeId; readonly courtesyMs: Millis }
   | { readonly kind: 'lost' | 'failed'; readonly peer: NodeId; readonly jitter: number }
   | { readonly kind: 'jumped' | 'halted' | 'tick' }
 
@@ -77,7 +79,7 @@ function applyEvent(peers: Map<NodeId, DialPhase>, event: DialEvent, now: Millis
       return
     }
     case 'hint':
-      hint(peers, event.peer, now)
+      hint(peers, event.peer, millis(now + event.courtesyMs))
       return
     case 'jumped':
       for (const peer of peers.keys()) hint(peers, peer, now)
@@ -88,9 +90,11 @@ function applyEvent(peers: Map<NodeId, DialPhase>, event: DialEvent, now: Millis
   }
 }
 
-function hint(peers: Map<NodeId, DialPhase>, peer: NodeId, now: Millis): void {
+function hint(peers: Map<NodeId, DialPhase>, peer: NodeId, due: Millis): void {
   const phase = peers.get(peer)
-  if (phase?.kind === 'waiting') peers.set(peer, { kind: 'waiting', until: now, attempt: 0 })
+  if (phase?.kind === 'waiting') {
+    peers.set(peer, { kind: 'waiting', until: millis(Math.min(phase.until, due)), attempt: 0 })
+  }
   if (phase?.kind === 'dialling') peers.set(peer, { kind: 'dialling', attempt: 0 })
 }
 

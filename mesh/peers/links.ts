@@ -6,7 +6,8 @@
 //   K3. A second connection takes over only if the first does not answer, or if it is of the same run of
 //       the peer's kernel and over a better path; so two live kernels with one key never swap places, and a
 //       half-open connection costs INCUMBENT_PROBE_MS.
-//   K4. When two members dial each other at once, the lower node id's connection is the one that stays.
+//   K4. When two members dial each other at once, the lower node id's connection is the one that stays, on both
+//       sides, whichever of the two each of them has accepted first.
 //   K5. A connection that a better one replaces stays open until the calls on it have ended.
 
 import { millis, nodeId } from '../../core/index.ts'
@@ -115,6 +116,11 @@ export class Links {
     return this.#strangers.size < STRANGERS_MAX
   }
 
+  /** Whether `peer` has come in as a stranger and may say hello any moment, on the same connection. */
+  isJoining(peer: NodeId): boolean {
+    return [...this.#strangers].some((link) => link.peer === peer)
+  }
+
   /** The network made a connection, either way. Called before any of its streams arrives. */
   connected(connection: Connection): void {
     const { peer, direction } = connection
@@ -132,7 +138,8 @@ export class Links {
       this.#outbound.set(connection, link)
     } else {
       if (isStranger) this.#strangers.add(link)
-      else if (mesh !== null) {
+      if (mesh !== null) {
+        // A stranger's, too: it says hello here once it is admitted, and not before (X1).
         openings.set(helloProtocol(mesh), (stream) => {
           this.#deps.tasks.run('hello', () => this.#answerHello(link, stream))
         })
@@ -204,7 +211,9 @@ export class Links {
 
   async #answerHello(link: Link, stream: ByteStream): Promise<void> {
     const mesh = this.#owner.meshId()
-    if (mesh === null) return
+    if (mesh === null || !this.#owner.isMember(link.peer)) {
+      return stream.abort(new MeshError('MESH_NOT_MEMBER', 'Cannot greet: not a member'))
+    }
     const own = this.#owner.ownHello(mesh)
     try {
       const hello = await this.#withHelloDeadline(this.#deps.tasks.signal, () => {
@@ -256,13 +265,15 @@ export class Links {
   #serve(link: Link, hello: Hello): void {
     const { peer } = link
     const incumbent = this.#serving.get(peer)
-    if (incumbent?.incarnation?.bootId === hello.incarnation.bootId && isBetter(link, incumbent)) {
-      this.#retire(incumbent)
-    } else {
-      // Both sides may have said yes to two connections within one round trip; the later one stays.
-      this.drop(peer, new MeshError('MESH_ALREADY_CONNECTED', 'Cut: another connection serves'))
-    }
+    const other = new MeshError('MESH_ALREADY_CONNECTED', 'Cut: another connection serves')
+    if (incumbent?.incarnation?.bootId === hello.incarnation.bootId) {
+      // Both sides may have said yes to two connections within one round trip, each in another order.
+      if (this.#outranks(incumbent, link)) return link.abort(other)
+      if (this.#outranks(link, incumbent)) this.#retire(incumbent)
+      else this.drop(peer, other)
+    } else this.drop(peer, other)
     this.#serving.set(peer, link)
+    this.#strangers.delete(link)
     const { sessions } = this.#deps
     sessions.attach(link.connection)
     link.serve(hello, (protocol, stream) => {
@@ -270,6 +281,14 @@ export class Links {
       return this.#owner.accept(peer, protocol, stream)
     })
     this.#owner.onUp(link, hello)
+  }
+
+  /** Whether `link` is the one of two that both sides keep: the better path, else the lower id's dial (K4). */
+  #outranks(link: Link, other: Link): boolean {
+    if (isBetter(link, other) || isBetter(other, link)) return isBetter(link, other)
+    const dialler = ({ connection: { direction, peer } }: Link): NodeId =>
+      direction === 'outbound' ? this.#deps.self : peer
+    return dialler(link) < dialler(other)
   }
 
   /** Another connection serves from now on; this one until its calls have ended (K5). */

@@ -67,16 +67,16 @@ export class Whereabouts {
     return true
   }
 
-  /** What an invite or an inviter says. Durable once resolved. */
-  async remember(known: ReadonlyMap<string, readonly string[]>): Promise<void> {
+  /** What an invite and an inviter say. Durable once resolved. */
+  async remember(known: readonly ReadonlyMap<string, readonly string[]>[]): Promise<void> {
     const { network, book } = this.#deps
-    const peers: NodeId[] = []
-    for (const [id, addresses] of known) {
+    const peers = new Set<NodeId>()
+    for (const [id, addresses] of known.flatMap((each) => [...each])) {
       if (id === network.self || addresses.length === 0 || !isNodeId(id)) continue
       book.learn(id, addresses)
-      peers.push(id)
+      peers.add(id)
     }
-    await book.save(peers)
+    await book.save([...peers])
   }
 }
 

@@ -77,6 +77,8 @@ export class MemoryNetwork implements Network {
   readonly #protocols = new Set<string>()
   readonly #open = new Set<MemoryConnection>()
   acceptor: ConnectionAcceptor | null = null
+  /** Turns that each dial takes longer than it must. */
+  slowness = 0
   /** Cannot dial anybody: the others have to. */
   isMute = false
 
@@ -119,7 +121,7 @@ export class MemoryNetwork implements Network {
 
   async dial(target: DialTarget, signal: AbortSignal): Promise<Connection> {
     this.#hub.dials.push(`${this.self}>${target.nodeId}`)
-    await Promise.resolve()
+    for (let turn = 0; turn <= this.slowness; turn++) await Promise.resolve()
     signal.throwIfAborted()
     const found = target.addresses.map((address) => this.#hub.at(address))
     const isThere = (machine: MemoryNetwork | null): boolean =>

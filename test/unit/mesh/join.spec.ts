@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { millis, unixMillis, WeaverError } from '../../../core/index.ts'
 import { formatInvite, parseInvite } from '../../../mesh/membership/invite-line.ts'
+import { helloProtocol } from '../../../mesh/membership/hello.ts'
 import { Lab, states } from './lab.ts'
 import type { Kernel } from './lab.ts'
 
@@ -75,6 +76,34 @@ describe('mesh: joining', () => {
     )
     assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 2)
     assert.equal(laptop.mesh.members().length, 3)
+  })
+
+  it('goes on as a member over the connection that it joined on', async () => {
+    const server = await lab.boot(lab.home('server'))
+    await lab.join(server, await lab.invite(laptop))
+    await lab.pass(50)
+    assert.deepEqual(lab.hub.dials, [`${server.id}>${laptop.id}`])
+    assert.deepEqual(states(laptop), { laptop: 'self', server: 'alive' })
+    assert.deepEqual(states(server), { laptop: 'alive', server: 'self' })
+  })
+
+  it('closes the connection of a join that comes to nothing, and of one that its ledger refuses', async () => {
+    const server = await lab.boot(lab.home('server'))
+    const line = await lab.invite(laptop)
+    server.ledgerFailure = new WeaverError('CHAIN_FAILED', 'No')
+    await assert.rejects(lab.join(server, line), { code: 'CHAIN_FAILED' })
+    await lab.pass(50)
+    assert.equal(lab.hub.connections(), 0)
+  })
+
+  it('takes no hello of a stranger whose invite is not used yet', async () => {
+    const stranger = await lab.boot(lab.home('stranger'))
+    await lab.invite(laptop)
+    const { acceptor } = laptop.network
+    const mesh = laptop.mesh.meshId()
+    assert.ok(acceptor !== null && mesh !== null)
+    assert.equal(acceptor.admits(stranger.id, 'inbound'), true)
+    assert.equal(acceptor.admitsStream(stranger.id, helloProtocol(mesh)), false)
   })
 
   it('refuses a forged secret, and an invite that nobody made', async () => {

@@ -148,6 +148,28 @@ describe('mesh: whole nodes over a network in memory', () => {
     }
   })
 
+  it('keeps the same one of two connections on both sides, whenever they meet (K4)', async () => {
+    const laptop = await lab.founder('laptop')
+    const server = await lab.member(laptop, 'server')
+    await lab.pass(2000)
+    for (const slow of [laptop, server]) {
+      for (let slowness = 0; slowness < 60; slowness++) {
+        lab.hub.cut(laptop.id, server.id)
+        await lab.pass(0)
+        for (const { mesh } of [laptop, server]) assert.equal(mesh.status().connected, 0)
+        lab.hub.heal(laptop.id, server.id)
+        slow.network.slowness = slowness
+        lab.hub.dials.length = 0
+        for (const { mesh } of [laptop, server]) mesh.paths.shaken()
+        await lab.pass(1000) // The other one may stay until its calls have ended (K5).
+        assert.equal(lab.hub.connections(), 1, `with ${slowness} turns`)
+        assert.equal(lab.hub.dials.length, 2)
+        for (const { mesh } of [laptop, server]) assert.equal(mesh.status().connected, 1)
+      }
+      slow.network.slowness = 0
+    }
+  })
+
   it('serves calls of members, and fails them when the connection breaks', async () => {
     const laptop = await lab.founder('laptop')
     const server = await lab.boot(lab.home('server'))

@@ -39,9 +39,14 @@ describe('mesh/peers: the dialler', () => {
       ],
       0
     )
-    for (const event of [{ kind: 'hint', peer } as const, { kind: 'jumped' } as const]) {
-      assert.deepEqual(decideDials(failed, event, millis(1)).dial, [peer])
-    }
+    assert.deepEqual(decideDials(failed, { kind: 'jumped' }, millis(1)).dial, [peer])
+    const hint = { kind: 'hint', peer, courtesyMs: millis(50) } as const
+    const hinted = decideDials(failed, hint, millis(1))
+    assert.deepEqual([hinted.dial, hinted.wakeAt], [[], 51])
+    // Whoever hints again and again puts nothing off.
+    const again = decideDials(hinted.state, hint, millis(40))
+    assert.equal(again.wakeAt, 51)
+    assert.deepEqual(decideDials(again.state, { kind: 'tick' }, millis(51)).dial, [peer])
   })
 
   it('leaves a connected peer alone until its connection is lost', () => {
@@ -73,6 +78,7 @@ describe('mesh/peers: the dialler', () => {
       kind: fc.constantFrom('added', 'connected', 'hint', 'lost', 'failed', 'jumped', 'tick'),
       peer: fc.constantFrom(...peers),
       jitter: fc.double({ min: 0, max: 0.999, noNaN: true }),
+      courtesyMs: fc.constantFrom(millis(0), millis(300)),
       wait: fc.nat(20_000)
     })
     fc.assert(
