@@ -503,15 +503,14 @@ class ExecutorDriver implements Executor {
   async resume(): Promise<void> {
     const { store, ledger } = this.#deps
     const records = await store.all()
-    const open = records.filter((record) => record.result === null)
-    const subjects = open.map((record) => `task:${record.taskId}`)
-    // The lane may hold a result whose record did not reach the store: it counts.
-    const finished = open.length === 0 ? new Map() : await ledger.find('task.finished', subjects)
+    const subjects = records.map((record) => `task:${record.taskId}`)
+    // Of lane and store either may lack a result that the other has: it counts, and is in the lane from here on.
+    const finished = records.length === 0 ? new Map() : await ledger.find('task.finished', subjects)
     const resumed = await Promise.all(
       records.map(async (record) => {
         const payload: unknown = finished.get(`task:${record.taskId}`)?.payload
-        const result = record.result ?? finishedResult(payload, record.epoch)
-        return { record, result: result ?? (await this.#recordLost(record)) }
+        const recorded = finishedResult(payload, record.epoch)
+        return { record, result: recorded ?? (await this.#recordEnd(record)) }
       })
     )
     for (const { record, result } of resumed) {
@@ -523,9 +522,9 @@ class ExecutorDriver implements Executor {
     this.#isResumed = true
   }
 
-  async #recordLost(record: ExecutionRecord): Promise<TaskResult> {
+  async #recordEnd(record: ExecutionRecord): Promise<TaskResult> {
     const { ledger, store, clock } = this.#deps
-    const result = lostResult(clock.wall())
+    const result = record.result ?? lostResult(clock.wall())
     const drafts = finishedDrafts(this.#options, record, { pid: null, result })
     await Promise.all([ledger.record(drafts), store.put({ ...record, result })])
     return result

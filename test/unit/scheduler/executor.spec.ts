@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { channelPair, epoch, millis, pid, WeaverError } from '../../../core/index.ts'
 import { createGate, ownerAndMembers } from '../../../governance/index.ts'
+import { finishedResult } from '../../../scheduler/execution-record.ts'
 import type { Policy } from '../../../governance/index.ts'
 import {
   createExecutor,
@@ -415,6 +416,22 @@ describe('scheduler/executor', () => {
       await bench.crash()
       assert.deepEqual(bench.origins.reports[0]?.result.exit, { code: 7, signal: null })
       assert.equal(bench.ledger.of('task.finished').length, 1)
+    })
+
+    it('after the result was stored and before it was in the lane: it is recorded, then reported', async () => {
+      const bench = await started()
+      await bench.offer()
+      bench.ledger.faults.push('not-done')
+      bench.process.end({ code: 7, signal: null })
+      await settle()
+      assert.equal(bench.ledger.of('task.finished').length, 0)
+      await bench.crash()
+      assert.deepEqual(bench.origins.reports[0]?.result.exit, { code: 7, signal: null })
+      const recorded = bench.ledger.of('task.finished').map(({ payload }) => payload)
+      assert.deepEqual(
+        recorded.map((payload) => finishedResult(payload, run.epoch)?.exit),
+        [{ code: 7, signal: null }]
+      )
     })
   })
 
