@@ -447,13 +447,12 @@ class Libp2pNetwork implements Network, NetworkPaths {
   /** For what is passed on to us: nobody else waits for it. */
   #deadline(stopping: AbortSignal): AbortSignal {
     const late = new AbortController()
-    const either = AbortSignal.any([late.signal, stopping])
     const timer = this.#deps.clock.sleep(CIRCUIT_TIMEOUT_MS, stopping)
     timer.then(
       () => late.abort(dialAborted(this.self, 'the circuit took too long')),
-      () => undefined
+      () => late.abort(stopping.reason)
     )
-    return either
+    return late.signal
   }
 
   async #listenOnAll(host: Host): Promise<void> {

@@ -6,6 +6,7 @@
 //   X3. A change of the membership is on disk before it has any effect (R1), and its effects are all in
 //       `#membershipChanged`, whatever caused it.
 
+import { underEither } from '../core/index.ts'
 import type { Cbor, Logger, MeshId, NodeId } from '../core/index.ts'
 import { Documents } from './documents/documents.ts'
 import { encodeVector } from './documents/log.ts'
@@ -275,7 +276,10 @@ export class Mesh {
    */
   async join(line: string, signal: AbortSignal): Promise<JoinOutcome> {
     this.#checkRunning()
-    return this.#entrance.join(line, AbortSignal.any([signal, this.#tasks.signal]))
+    const own = new AbortController()
+    return underEither(this.#tasks.signal, own, () =>
+      underEither(signal, own, (either) => this.#entrance.join(line, either))
+    )
   }
 
   /** @throws MeshError `MESH_NO_MESH`, `MESH_NOT_ADMIN`, `MESH_LIMIT_REACHED` */

@@ -7,6 +7,7 @@
 
 import { createSocket } from 'node:dgram'
 import { request } from 'node:http'
+import { underEither } from '../core/index.ts'
 import type { Clock, Logger } from '../core/index.ts'
 import {
   gatewayIn,
@@ -28,7 +29,6 @@ import {
   MAPPING_PORT_TRIES
 } from './discovery/limits.ts'
 import { pathKind } from './paths/path.ts'
-import { underEither } from './tasks.ts'
 
 export interface PortMapperDeps {
   readonly clock: Clock

@@ -1,6 +1,7 @@
 // How long a task may wait for a place: as long as it may run. Its executor counts again from its start.
 // Part of the origin's driver.
 
+import { underEither } from '../core/index.ts'
 import type { Clock } from '../core/index.ts'
 import type { Entry, EntryOwner } from './origin-entry.ts'
 
@@ -24,7 +25,8 @@ export class Patience {
     const ended = new AbortController()
     const end = (): void => ended.abort()
     entry.committed.promise.then(end, end)
-    const wait = clock.sleep(entry.spec.timeoutMs, AbortSignal.any([ended.signal, stopping]))
+    const { timeoutMs } = entry.spec
+    const wait = underEither(stopping, ended, (either) => clock.sleep(timeoutMs, either))
     const told = wait.then(() => {
       entry.isOverdue = true
       owner.step(entry, overdue(entry))

@@ -1,7 +1,7 @@
 // A task whose executor is out of reach, or did not answer: the user is told, the executor is asked as
 // soon as it can be, and when the grace is over the task is given up. Part of the origin's driver.
 
-import { millis, WeaverError } from '../core/index.ts'
+import { millis, underEither, WeaverError } from '../core/index.ts'
 import type { Clock, Epoch, Logger, Millis, NodeId } from '../core/index.ts'
 import { ASK_AGAIN_LAST_MS, RETRY_FIRST_MS } from './limits.ts'
 import type { Entry, EntryOwner } from './origin-entry.ts'
@@ -38,10 +38,13 @@ export class Recovery {
     const { peers, owner, stopping } = this.#deps
     const recovery = new AbortController()
     entry.recovery = recovery
-    const signal = AbortSignal.any([recovery.signal, stopping])
     if (!isReachable(peers, target.node)) this.#tellUnreachable(entry, target.node)
-    owner.own(this.#countGrace(entry, target, signal), 'count the grace of task', entry)
-    owner.own(this.#askUntilKnown(entry, target, signal), 'ask about task', entry)
+    const until = (work: (signal: AbortSignal) => Promise<void>): Promise<void> =>
+      underEither(stopping, recovery, work)
+    const grace = until((signal) => this.#countGrace(entry, target, signal))
+    const asking = until((signal) => this.#askUntilKnown(entry, target, signal))
+    owner.own(grace, 'count the grace of task', entry)
+    owner.own(asking, 'ask about task', entry)
   }
 
   #tellUnreachable(entry: Entry, node: NodeId): void {

@@ -1,10 +1,9 @@
 // Asks the members' hash table for those that nothing else finds: not at once, for they are mostly asleep,
 // then ever more seldom.
 
-import { millis } from '../../core/index.ts'
+import { millis, underEither } from '../../core/index.ts'
 import type { Clock, Logger, Millis, NodeId } from '../../core/index.ts'
 import type { NetworkPaths } from '../ports.ts'
-import { underEither } from '../tasks.ts'
 import type { Tasks } from '../tasks.ts'
 import {
   SEARCH_DELAY_MAX_MS,

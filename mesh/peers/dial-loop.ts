@@ -1,9 +1,8 @@
 // Carries out what the dialler decides: dials, and one timer for the next decision.
 
-import { millis } from '../../core/index.ts'
+import { millis, underEither } from '../../core/index.ts'
 import type { Clock, Logger, NodeId, Prng } from '../../core/index.ts'
 import { COURTESY_HIGHER_MS, COURTESY_LOWER_MS } from '../limits.ts'
-import { underEither } from '../tasks.ts'
 import type { Tasks } from '../tasks.ts'
 import { decideDials, INITIAL_DIALLER } from './dialler.ts'
 import type { DialEvent, DiallerState } from './dialler.ts'

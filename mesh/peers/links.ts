@@ -10,7 +10,7 @@
 //       sides, whichever of the two each of them has accepted first.
 //   K5. A connection that a better one replaces stays open until the calls on it have ended.
 
-import { millis, nodeId } from '../../core/index.ts'
+import { millis, nodeId, underEither } from '../../core/index.ts'
 import type { Clock, KeyValueStore, Logger, MeshId, NodeId } from '../../core/index.ts'
 import { MeshError } from '../errors.ts'
 import { Exchange } from '../exchange.ts'
@@ -28,7 +28,7 @@ import { KNOCK_PROTOCOL } from '../membership/knock.ts'
 import type { ByteStream, Connection, DialTarget, Network } from '../ports.ts'
 import { RETIRE_LOOK_MS, RETIRE_MAX_MS } from '../paths/limits.ts'
 import { isBetterPath } from '../paths/path.ts'
-import { Serial, underEither, withDeadline } from '../tasks.ts'
+import { Serial, withDeadline } from '../tasks.ts'
 import type { Tasks } from '../tasks.ts'
 import { Link } from './link.ts'
 

@@ -1,7 +1,7 @@
 // Carries out what SWIM decides: sends its messages as notifications on warm streams, keeps its one timer,
 // and tells it how late that timer fired.
 
-import { millis } from '../../core/index.ts'
+import { millis, underEither } from '../../core/index.ts'
 import type { Clock, Logger, MeshId, Millis, NodeId, Prng, Signer } from '../../core/index.ts'
 import { fieldsOf } from '../exchange.ts'
 import { PROBE_TIMEOUT_MS } from '../limits.ts'
@@ -10,7 +10,6 @@ import { RumourWire } from '../swim/rumour-wire.ts'
 import { Swim } from '../swim/swim.ts'
 import type { SwimMessage, SwimState } from '../swim/messages.ts'
 import type { SwimEffect } from '../swim/swim.ts'
-import { underEither } from '../tasks.ts'
 import type { Tasks } from '../tasks.ts'
 
 export const SWIM_METHOD = 'swim'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
-import { underEither } from '../../../mesh/tasks.ts'
+import { underEither } from '../../../core/index.ts'
 
 const untilAborted = (signal: AbortSignal): Promise<never> => {
   const { promise, reject } = Promise.withResolvers<never>()
