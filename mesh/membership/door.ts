@@ -43,7 +43,7 @@ import {
 } from './invites.ts'
 import type { Invite } from './invites.ts'
 import { isSameProof, JOIN_NONCE_BYTES, joinProof, parseJoinRequest } from './join-messages.ts'
-import type { JoinSession } from './join-messages.ts'
+import type { JoinRequest, JoinSession } from './join-messages.ts'
 import type { Roster } from './roster.ts'
 import { signStatement, statementSummary } from './statement.ts'
 import type { Role } from './statement.ts'
@@ -204,7 +204,7 @@ export class Door {
     { isBusy, greets }: { readonly isBusy: boolean; readonly greets: boolean }
   ): Promise<void> {
     const { entropy, signer, log } = this.#deps
-    const request = parseJoinRequest(await exchange.receive(JOIN_REQUEST_BYTES_MAX))
+    const request = await readRequest(exchange)
     const inviterNonce = entropy.bytes(JOIN_NONCE_BYTES)
     const session = { request, joiner: peer, inviter: signer.nodeId, inviterNonce }
     await exchange.send({ nonce: inviterNonce })
@@ -281,6 +281,18 @@ export class Door {
     this.#invites.delete(inviteId)
     const bytes = await this.#deps.store.get(INVITE_PREFIX + inviteId).catch(() => null)
     if (bytes !== null) this.#invites.set(inviteId, decodeInvite(bytes))
+  }
+}
+
+/** What cannot be read is answered so: else the joiner would take it for an invite that is used up. */
+async function readRequest(exchange: Exchange): Promise<JoinRequest> {
+  const received = await exchange.receive(JOIN_REQUEST_BYTES_MAX)
+  try {
+    return parseJoinRequest(received)
+  } catch (error) {
+    await exchange.send({ error: 'MESH_MESSAGE_INVALID' })
+    await exchange.end()
+    throw error
   }
 }
 

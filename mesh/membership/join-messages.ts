@@ -1,7 +1,7 @@
 // What joiner and inviter say to each other, and how the secret is proven without being shown.
 //
 //   joiner  -> {v, mesh, invite, name, nonce}
-//   inviter -> {nonce}
+//   inviter -> {nonce}   or   {error}: the request cannot be read
 //   joiner  -> {proof}
 //   inviter -> {proof, statements, addresses, greets}   or   {error}
 //

@@ -36,15 +36,17 @@ export async function talkDirectly(
 ): Promise<JoinTalk> {
   const connection = await dial(deps, invite, { nodeId: invite.inviter, addresses: direct }, signal)
   return await orClose(connection, signal, async () => {
+    let exchange: Exchange
+    let answer: unknown
     try {
-      const exchange = new Exchange(await connection.openStream(JOIN_PROTOCOL, signal))
-      const session = await begin(deps, { invite, request }, exchange)
-      return { connection, exchange, session }
+      exchange = new Exchange(await connection.openStream(JOIN_PROTOCOL, signal))
+      answer = await ask(request, exchange)
     } catch (error) {
       if (signal.aborted) throw error
       // It listens, and has proven its id, but cut us off: no invite of its is open any more.
       throw cutOff(error)
     }
+    return { connection, exchange, session: begin(deps, { invite, request }, answer) }
   })
 }
 
@@ -70,18 +72,20 @@ export async function talkThrough(
       throw joinRefusal(error, request.name)
     }
     if (ok !== true) throw unreachable(invite, 'a member between does not let us through')
-    const session = await begin(deps, { invite, request }, exchange)
+    const session = begin(deps, { invite, request }, await ask(request, exchange))
     return { connection, exchange, session }
   })
 }
 
-async function begin(
-  { network }: JoinTalkDeps,
-  { invite, request }: Wish,
-  exchange: Exchange
-): Promise<JoinSession> {
+async function ask(request: JoinRequest, exchange: Exchange): Promise<unknown> {
   await exchange.send({ v: 1, ...request })
-  const { nonce } = fieldsOf(await exchange.receive(JOIN_REQUEST_BYTES_MAX))
+  return exchange.receive(JOIN_REQUEST_BYTES_MAX)
+}
+
+/** @throws MeshError with what the inviter refuses at once: it cannot read the request */
+function begin({ network }: JoinTalkDeps, { invite, request }: Wish, answer: unknown): JoinSession {
+  const { nonce, error } = fieldsOf(answer)
+  if (typeof error === 'string' && isJoinRefusalCode(error)) throw joinRefusal(error, request.name)
   const inviterNonce = isNonce(nonce) ? nonce : new Uint8Array()
   return { request, joiner: network.self, inviter: invite.inviter, inviterNonce }
 }

@@ -1,6 +1,7 @@
 // The joiner's side of a join. It believes an inviter that proves to know the invite's secret, and of
 // its answer only what the signatures in it say.
 
+import { checkedName } from '../../core/index.ts'
 import type { Clock, Entropy } from '../../core/index.ts'
 import { isJoinRefusalCode, joinRefusal, MeshError } from '../errors.ts'
 import { fieldsOf } from '../exchange.ts'
@@ -45,7 +46,7 @@ interface Answer extends Omit<Admission, 'connection'> {
 
 /**
  * Asks the inviter for admission. Changes nothing here.
- * @throws MeshError `MESH_INVITE_EXPIRED`, `MESH_INVITER_UNREACHABLE`, `MESH_INVITE_USED`, and what else
+ * @throws WeaverError `CORE_INVALID_NAME`, before anybody is asked; MeshError `MESH_INVITE_EXPIRED`, `MESH_INVITER_UNREACHABLE`, `MESH_INVITE_USED`, and what else
  *   the inviter may refuse with (errors.ts)
  */
 export async function requestAdmission(
@@ -73,7 +74,7 @@ async function admission(
   name: string,
   signal: AbortSignal
 ): Promise<Admission> {
-  const talk = await open(deps, invite, name, signal)
+  const talk = await open(deps, invite, checkedName(name), signal)
   const { connection, exchange, session } = talk
   let isKept = false
   try {

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { millis, unixMillis, WeaverError } from '../../../core/index.ts'
 import { formatInvite, parseInvite } from '../../../mesh/membership/invite-line.ts'
 import { helloProtocol } from '../../../mesh/membership/hello.ts'
-import { Lab, states } from './lab.ts'
+import { Exchange } from '../../../mesh/exchange.ts'
+import { JOIN_PROTOCOL } from '../../../mesh/membership/join-messages.ts'
+import { Lab, states, testSigner } from './lab.ts'
 import type { Kernel } from './lab.ts'
 
 describe('mesh: joining', () => {
@@ -116,6 +118,32 @@ describe('mesh: joining', () => {
     const foreign = formatInvite({ ...invite, meshId: '00'.repeat(32) as typeof invite.meshId })
     await refused(joiner, foreign, 'MESH_WRONG_MESH')
   })
+
+  it('refuses a name that no node may have, and leaves the invite as it was', async () => {
+    const line = await lab.invite(laptop)
+    const misnamed = await lab.boot({ ...lab.home('server'), name: 'My Server' })
+    await refused(misnamed, line, 'CORE_INVALID_NAME')
+    assert.deepEqual(lab.hub.dials, [])
+    const exchange = await asStranger(line)
+    await exchange.send({ v: 1, mesh: laptop.mesh.meshId(), name: 'My Server' })
+    assert.deepEqual(await exchange.receive(1024), { error: 'MESH_MESSAGE_INVALID' })
+    const server = await lab.boot(lab.home('server'))
+    assert.equal((await lab.join(server, line)).kind, 'joined')
+  })
+
+  /** A program of another maker, on the join protocol. */
+  async function asStranger(line: string): Promise<Exchange> {
+    const { inviter: peer, addresses } = parseInvite(line)
+    const network = lab.hub.network(testSigner('stranger').nodeId, '/ip4/10.9.9.9/tcp/1')
+    await network.start({
+      admits: () => true,
+      admitsStream: () => true,
+      connected: () => undefined
+    })
+    const signal = new AbortController().signal
+    const connection = await lab.settle(network.dial({ nodeId: peer, addresses }, signal))
+    return new Exchange(await connection.openStream(JOIN_PROTOCOL, signal))
+  }
 
   it('does not count a refused attempt as a use', async () => {
     const line = await lab.invite(laptop)
