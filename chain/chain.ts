@@ -299,9 +299,9 @@ export class Chain {
       const { redactor } = this.upkeep
       const isRedacted = redactor.isRedacted.bind(redactor)
       const chosen = this.#chosen(options.lane)
-      const { disk, signer, checker = inlineChecker } = this.#deps
+      const { disk, clock, signer, checker = inlineChecker } = this.#deps
       const { predecessorOf, byId } = this.#lanes
-      const parts = { lanes: byId, disk, signer, checker, isRedacted, predecessorOf }
+      const parts = { lanes: byId, disk, clock, signer, checker, isRedacted, predecessorOf }
       const deps = {
         ...parts,
         lacksPayloads: (lane: NodeId) => this.lacksPayloads(lane),

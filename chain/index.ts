@@ -33,6 +33,7 @@ export type {
   CheckBatch,
   CheckedRun,
   LaneDisk,
+  FileMark,
   LaneFile,
   RecordChecker,
   RecordRun,

@@ -74,6 +74,10 @@ export const CHECK_BATCH_RECORDS = 256
 export const CHECK_INLINE_BYTES: number = 4 * 1024 * 1024
 /** Read at once when the bytes of a file are compared with their fingerprint. */
 export const FINGERPRINT_READ_BYTES: number = 1024 * 1024
+/** A mark counts only where the last change is older than that: some file systems tell times in steps of two seconds. */
+export const MARK_SETTLED_MS = 2000
+/** Bytes that were verified are read again after this time, whatever the file system says: they may have rotted. */
+export const VERIFIED_READ_AGAIN_MS: number = 7 * 24 * 3600 * 1000
 /** Runs of checked blocks that share one sync: as much as comes from a peer while the one before it is made. */
 export const ACCEPT_SYNC_BYTES: number = 4 * 1024 * 1024
 /** What an entry takes in a record, payload included, where only their number is known: as in the benches. */

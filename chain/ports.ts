@@ -1,4 +1,4 @@
-import type { NodeId } from '../core/index.ts'
+import type { NodeId, UnixMillis } from '../core/index.ts'
 import type { SignedBlock, Tip } from './block.ts'
 import type { BlockCheck } from './check.ts'
 
@@ -28,9 +28,21 @@ export interface LaneDisk {
   rename(from: string, to: string): Promise<void>
 }
 
+/** What the file system tells of the last change of a file. */
+export interface FileMark {
+  /**
+   * Another one after each change made through the file system later than `changedAt` and the grain of its clock,
+   * which is two seconds at most. Empty where nothing is known. Bytes that rot on the disk change nothing here.
+   */
+  readonly text: string
+  /** By the wall clock of the machine. */
+  readonly changedAt: UnixMillis
+}
+
 /** One open file. After a failed `sync` nothing is known about any write since the one before it. */
 export interface LaneFile {
   size(): Promise<number>
+  mark(): Promise<FileMark>
   /** The bytes in [offset, offset + length), fewer only where the file ends. */
   read(offset: number, length: number): Promise<Uint8Array>
   /**

@@ -2,7 +2,7 @@
 // the rest of the lane is checked all the same.
 
 import { equalBytes } from '../core/index.ts'
-import type { NodeId, Signer } from '../core/index.ts'
+import type { Clock, NodeId, Signer } from '../core/index.ts'
 import { checkLink, EMPTY_TIP, tipOf } from './block.ts'
 import type { Problem, SignedBlock, Tip } from './block.ts'
 import { Batches } from './batches.ts'
@@ -14,8 +14,15 @@ import { CHECK_INLINE_BYTES, PROBLEMS_MAX } from './limits.ts'
 import { LinkedHashes } from './linked-hashes.ts'
 import type { LaneDisk, RecordChecker, RecordVerdict } from './ports.ts'
 import type { ScanItem } from './scan.ts'
-import { Fingerprints, loadVerified, resumePoint, saveVerified } from './verified.ts'
-import type { ResumePoint } from './verified.ts'
+import {
+  Fingerprints,
+  loadVerified,
+  NO_MARKS,
+  resumePoint,
+  saveVerified,
+  takeMarks
+} from './verified.ts'
+import type { Marks, ResumePoint } from './verified.ts'
 
 export interface VerifyReport {
   readonly ok: boolean
@@ -25,6 +32,8 @@ export interface VerifyReport {
   readonly signatures: number
   /** Blocks of these whose bytes are those of an earlier verification. */
   readonly unchanged: number
+  /** Of those, blocks that were not even read: by the file system's word nobody has written to their files. */
+  readonly unread: number
   /** Lanes of which only headers are kept, or older payloads are lacking still: those were not checked. */
   readonly headersOnly: readonly NodeId[]
   readonly problems: readonly Problem[]
@@ -42,16 +51,17 @@ export interface VerifyProgress {
 
 export interface VerifyOptions {
   readonly lane?: NodeId
-  /** Check all anew, also what has been verified before and has not changed since. */
+  /** Read and check all anew, also what has been verified before and has not changed since. */
   readonly isFull?: boolean
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: VerifyProgress) => void
 }
 
 /**
- * Checks the chosen lanes up to the heads they have now. Every byte is read; what has been verified before
- * and is unchanged is not verified again, unless `isFull`, or unless anything of it has changed anywhere:
- * then all is. Rejects with `signal.reason` when aborted; the next call goes on from there.
+ * Checks the chosen lanes up to the heads they have now. What has been verified before and is unchanged is not
+ * verified again, and not read again where the file system says that it is unchanged (F2 of verified.ts); unless
+ * `isFull`, or unless anything of it has changed anywhere: then all is. Rejects with `signal.reason` when
+ * aborted; the next call goes on from there.
  */
 export async function verifyLanes(
   deps: VerifyDeps,
@@ -60,11 +70,13 @@ export async function verifyLanes(
 ): Promise<VerifyReport> {
   const tally = new Tally()
   const links = new LinkedHashes(deps.lanes)
-  const points = await resumePoints(deps, chosen, options)
+  const marks = await marksOf(deps, chosen)
+  const points = await resumePoints(deps, marks, options)
   try {
     for (const lane of chosen) {
-      const from = points.get(lane) ?? null
-      await new LaneCheck(lane, { ...deps, tally, links, options }, from).run()
+      options.signal?.throwIfAborted()
+      const start = { from: points.get(lane) ?? null, marks: marks.get(lane) ?? NO_MARKS }
+      await new LaneCheck(lane, { ...deps, tally, links, options }, start).run()
     }
   } finally {
     await links.close()
@@ -72,18 +84,30 @@ export async function verifyLanes(
   return tally.report()
 }
 
+async function marksOf(
+  { disk, clock }: VerifyDeps,
+  chosen: readonly Lane[]
+): Promise<ReadonlyMap<Lane, Marks>> {
+  const marks = new Map<Lane, Marks>()
+  for (const lane of chosen) {
+    marks.set(lane, await takeMarks(disk, lane.store.segments, clock.wall()))
+  }
+  return marks
+}
+
 /** A lane whose verified bytes have changed may have been rewritten: then no other is taken on trust. */
 async function resumePoints(
   { disk, signer }: VerifyDeps,
-  chosen: readonly Lane[],
+  chosen: ReadonlyMap<Lane, Marks>,
   { isFull, signal }: VerifyOptions
 ): Promise<ReadonlyMap<Lane, ResumePoint>> {
   const points = new Map<Lane, ResumePoint>()
   if (isFull === true) return points
-  for (const lane of chosen) {
+  for (const [lane, marks] of chosen) {
     const files = await loadVerified({ disk, signer }, lane.store.lane)
     if (files.length === 0) continue
-    const point = await resumePoint(disk, files, lane.store.segments, signal)
+    const { segments } = lane.store
+    const point = await resumePoint(disk, files, { segments, marks, signal })
     if (point === null) return new Map()
     points.set(lane, point)
   }
@@ -96,6 +120,7 @@ class Tally {
   entries = 0
   signatures = 0
   unchanged = 0
+  unread = 0
   readonly headersOnly: NodeId[] = []
   readonly #problems: Problem[] = []
   #omitted = 0
@@ -106,7 +131,7 @@ class Tally {
   }
 
   report(): VerifyReport {
-    const { lanes, blocks, entries, signatures, unchanged, headersOnly } = this
+    const { lanes, blocks, entries, signatures, unchanged, unread, headersOnly } = this
     const problems = this.#problems
     const ok = problems.length === 0
     return {
@@ -116,6 +141,7 @@ class Tally {
       entries,
       signatures,
       unchanged,
+      unread,
       headersOnly,
       problems,
       problemsOmitted: this.#omitted
@@ -126,6 +152,7 @@ class Tally {
 export interface VerifyDeps {
   readonly lanes: ReadonlyMap<NodeId, Lane>
   readonly disk: LaneDisk
+  readonly clock: Pick<Clock, 'wall'>
   readonly signer: Signer
   readonly checker: RecordChecker
   /** The key whose place a lane's owner took, as the mesh knows it. */
@@ -165,11 +192,15 @@ class LaneCheck {
   /** All bytes of the lane are those of an earlier verification. */
   readonly #isCovered: boolean
 
-  constructor(lane: Lane, deps: CheckDeps, from: ResumePoint | null) {
+  constructor(
+    lane: Lane,
+    deps: CheckDeps,
+    { from, marks }: { readonly from: ResumePoint | null; readonly marks: Marks }
+  ) {
     this.#lane = lane
     this.#deps = deps
     this.#end = lane.store.tip
-    this.#fingerprints = new Fingerprints(from)
+    this.#fingerprints = new Fingerprints(from, marks)
     const isSmall = lane.store.bytes < CHECK_INLINE_BYTES
     this.#checker = isSmall ? inlineChecker : deps.checker
     const known = from?.files.reduce((sum, { bytes }) => sum + bytes, 0) ?? 0
@@ -182,6 +213,7 @@ class LaneCheck {
     deps.tally.entries += entries
     deps.tally.signatures += height
     deps.tally.unchanged += height
+    deps.tally.unread += from.unread
   }
 
   async run(): Promise<void> {

@@ -5,7 +5,8 @@ import { mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DiskFailedError, DiskFullError } from '../chain/index.ts'
-import type { LaneDisk, LaneFile } from '../chain/index.ts'
+import type { FileMark, LaneDisk, LaneFile } from '../chain/index.ts'
+import { unixMillis } from '../core/index.ts'
 import type { Clock } from '../core/index.ts'
 import { afterSync, isOnTheSpot, SYNC_PACE_START } from './sync-pace.ts'
 import type { SyncPace } from './sync-pace.ts'
@@ -161,6 +162,15 @@ class DiskFile implements FolderFile {
     return attempt('stat', this.#name, async () => (await this.#handle.stat()).size)
   }
 
+  mark(): Promise<FileMark> {
+    return attempt('stat', this.#name, async () => {
+      const { dev, ino, size, mtimeNs, ctimeNs } = await this.#handle.stat({ bigint: true })
+      // The change time is set by the system at each write; a file system without one says nothing.
+      const text = ctimeNs === 0n ? '' : [dev, ino, size, mtimeNs, ctimeNs].join(' ')
+      return { text, changedAt: unixMillis(Number(ctimeNs / NANOSECONDS_PER_MS)) }
+    })
+  }
+
   read(offset: number, length: number): Promise<Uint8Array> {
     // Not zeroed: what is not filled is not handed out.
     const { buffer, byteOffset } = Buffer.allocUnsafeSlow(length)
@@ -225,6 +235,7 @@ class DiskFile implements FolderFile {
   }
 }
 
+const NANOSECONDS_PER_MS = 1_000_000n
 const DONE = Promise.resolve()
 
 async function attempt<T>(action: string, name: string, act: () => Promise<T>): Promise<T> {

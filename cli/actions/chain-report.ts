@@ -8,7 +8,10 @@ export function reportText({ ok, problems, ...report }: ChainReport): string {
     `${counted(report.lanes, 'lane')}, ${counted(report.blocks, 'block')}, ` +
     `${counted(report.entries, 'entry', 'entries')}, ${counted(report.signatures, 'signature')}`
   const earlier = report.unchanged ?? 0
-  const known = earlier === 0 ? '' : ` (${counted(earlier, 'block')} unchanged since verified)`
+  const unread = report.unread ?? 0
+  const how = unread === 0 ? '' : `, ${unread} of them by the file system's word`
+  const known =
+    earlier === 0 ? '' : ` (${counted(earlier, 'block')} unchanged since verified${how})`
   const first = `${paint(ok ? 'ok' : 'NOT OK', ok ? 'green' : 'red')}: ${totals}${known}`
   const lines = problems.map(({ lane, height, entry, code, message }) => {
     const where = [`lane ${lane}`, at('height', height), at('entry', entry)].filter(Boolean)

@@ -11,11 +11,13 @@ export const chainGroup: Group = {
     verify: {
       summary: 'Check every stored block; exit code 1 when anything is wrong',
       about:
-        'Reads every byte. Of what was verified before, it compares a signed fingerprint; what is new, ' +
-        'or has changed since, is checked block by block, as everything is with --full.',
+        'Checks what is new block by block. What was verified before is read again and compared with a signed ' +
+        'fingerprint, unless its file has not been written to since by the word of the file system, and was ' +
+        'read within a week. Where anything differs, everything is checked anew. With --full everything is ' +
+        'read and checked: that alone finds at once what rots on the disk without the file system.',
       options: {
         lane: { value: 'NODE', help: 'Only the lane of this node' },
-        full: { help: 'Check all signatures anew' }
+        full: { help: 'Read and check everything anew' }
       },
       examples: ['weaver chain verify', 'weaver chain verify --lane server --json'],
       load: async () => (await import('../actions/chain-upkeep.ts')).verify

@@ -421,6 +421,7 @@ export const chainReport: z.ZodType<api.ChainReport> = z
     entries: count,
     signatures: count,
     unchanged: count.optional(),
+    unread: count.optional(),
     headersOnly: z.array(z.string()).optional(),
     problems: z.array(
       z.object({

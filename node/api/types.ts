@@ -497,6 +497,8 @@ export interface ChainReport {
   readonly signatures: number
   /** Blocks of these whose bytes are those of an earlier verification; absent where there was none. */
   readonly unchanged?: number | undefined
+  /** Of those, blocks that were not read: by the file system's word nobody has written to their files since. */
+  readonly unread?: number | undefined
   /** Nodes of whose lanes only headers are kept here: what their payloads say was not checked. */
   readonly headersOnly?: readonly string[] | undefined
   readonly problems: readonly ChainProblem[]
@@ -505,7 +507,7 @@ export interface ChainReport {
 export interface ChainVerifyQuery {
   /** A node; null: all lanes. */
   readonly lane: string | null
-  /** Check all signatures anew, also of what has been verified before and has not changed since. */
+  /** Read and check all anew, also what has been verified before and has not changed since. */
   readonly full: boolean
 }
 

@@ -64,10 +64,11 @@ export async function* verifySteps(
 }
 
 function reportView(mesh: Mesh, report: VerifyReport): ChainReport {
-  const { ok, lanes, blocks, entries, signatures, unchanged } = report
+  const { ok, lanes, blocks, entries, signatures, unchanged, unread } = report
   const headersOnly = report.headersOnly.map((lane) => mesh.nameOf(lane))
   const problems = report.problems.map((problem) => problemView(mesh, problem))
-  return { ok, lanes, blocks, entries, signatures, unchanged, headersOnly, problems }
+  const totals = { ok, lanes, blocks, entries, signatures, unchanged, unread }
+  return { ...totals, headersOnly, problems }
 }
 
 function problemView(mesh: Mesh, problem: Problem): ChainProblem {

@@ -70,6 +70,33 @@ export function laneDiskConformance(name: string, make: () => Promise<LaneDisk>)
       await file.close()
     })
 
+    it('mark() is another one after each change, of the bytes, the size or the file itself', async () => {
+      const disk = await make()
+      const file = await disk.create('a.lane')
+      await file.write(0, bytes)
+      const first = await file.mark()
+      assert.notEqual(first.text, '')
+      await file.read(0, 5)
+      await file.sync()
+      const other = await existing(disk, 'a.lane')
+      assert.deepEqual(await other.mark(), first)
+      // The clock of the file system has a grain: within it a change may not show.
+      for (let mark = first; mark.text === first.text; mark = await file.mark()) {
+        await file.write(0, bytes.toReversed())
+      }
+      const second = await file.mark()
+      assert(second.changedAt >= first.changedAt)
+      await file.truncate(4)
+      const third = await file.mark()
+      assert.notEqual(third.text, second.text)
+      const copy = await disk.create('b.lane')
+      await copy.write(0, bytes.subarray(0, 4))
+      await disk.rename('b.lane', 'a.lane')
+      const renamed = await existing(disk, 'a.lane')
+      assert.notEqual((await renamed.mark()).text, third.text)
+      for (const each of [file, other, copy, renamed]) await each.close()
+    })
+
     it('remove() removes, and what is not there is no failure', async () => {
       const disk = await make()
       await (await disk.create('a.lane')).close()

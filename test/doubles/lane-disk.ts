@@ -3,7 +3,8 @@
 // A crash drops every write since the last sync of its file, or keeps it, or keeps only some of its
 // 512-byte sectors, as the seed decides for each one; names are durable at once, as the port demands.
 
-import type { Prng } from '../../core/index.ts'
+import { unixMillis } from '../../core/index.ts'
+import type { Prng, UnixMillis } from '../../core/index.ts'
 import { DiskFailedError, DiskFullError } from '../../chain/index.ts'
 import type { LaneDisk, LaneFile } from '../../chain/index.ts'
 
@@ -17,6 +18,8 @@ interface StoredFile {
   readonly visible: Bytes
   readonly durable: Bytes
   unsynced: Write[]
+  /** Of its own, and another one after each change that a file system would see. */
+  mark: number
 }
 
 export interface Fault {
@@ -35,6 +38,8 @@ const SECTOR_BYTES = 512
 export class MemoryLaneDisk {
   /** Writes that would make the files larger than this in all fail with `CHAIN_DISK_FULL`. */
   capacityBytes: number = Infinity
+  /** When files were last changed, by the wall clock. */
+  changedAt: UnixMillis = unixMillis(0)
   /** What was done, for tests that count writes and syncs. */
   readonly actions: string[] = []
   readonly #files = new Map<string, StoredFile>()
@@ -79,9 +84,9 @@ export class MemoryLaneDisk {
         await aTurn()
         check('rename', from)
         this.#strike('rename', from)
-        const { visible, durable, unsynced } = this.#named(from)
+        const { visible, durable, unsynced, mark } = this.#named(from)
         this.#files.delete(from)
-        this.#files.set(to, { name: to, visible, durable, unsynced })
+        this.#files.set(to, { name: to, visible, durable, unsynced, mark })
       }
     }
   }
@@ -95,6 +100,7 @@ export class MemoryLaneDisk {
       for (const write of file.unsynced) applyTorn(file.durable, write, prng)
       file.visible.assign(file.durable.copy())
       file.unsynced = []
+      file.mark = nextMark()
     }
   }
 
@@ -126,11 +132,18 @@ export class MemoryLaneDisk {
     stored.visible.assign(bytes)
     stored.durable.assign(bytes)
     stored.unsynced = []
+    stored.mark = nextMark()
     this.#files.set(name, stored)
   }
 
-  /** Bit rot: changes one stored byte. */
+  /** Changes one stored byte, as whoever may write the file can. */
   flip(name: string, offset: number, mask = 0xff): void {
+    this.#named(name).mark = nextMark()
+    this.rot(name, offset, mask)
+  }
+
+  /** Changes one stored byte below the file system, which does not see it. */
+  rot(name: string, offset: number, mask = 0xff): void {
     const file = this.#named(name)
     file.visible.flip(offset, mask)
     file.durable.flip(offset, mask)
@@ -155,6 +168,11 @@ export class MemoryLaneDisk {
         await aTurn()
         check('size')
         return file.visible.size
+      },
+      mark: async () => {
+        await aTurn()
+        check('stat')
+        return { text: String(file.mark), changedAt: this.changedAt }
       },
       read: async (offset, length) => {
         await aTurn()
@@ -246,11 +264,19 @@ function aTurn(): Promise<void> {
   return Promise.resolve()
 }
 
+let marks = 0
+
+function nextMark(): number {
+  marks += 1
+  return marks
+}
+
 function newFile(name: string): StoredFile {
-  return { name, visible: new Bytes(), durable: new Bytes(), unsynced: [] }
+  return { name, visible: new Bytes(), durable: new Bytes(), unsynced: [], mark: nextMark() }
 }
 
 function apply(file: StoredFile, write: Write): void {
+  file.mark = nextMark()
   applyTo(file.visible, write)
   file.unsynced.push(write)
 }

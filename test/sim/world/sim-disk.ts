@@ -9,6 +9,7 @@
 
 import { DiskFailedError, DiskFullError } from '../../../chain/index.ts'
 import type { LaneDisk, LaneFile } from '../../../chain/ports.ts'
+import { unixMillis } from '../../../core/index.ts'
 import type { Prng } from '../../../core/index.ts'
 import type { Ending, Life } from './life.ts'
 import type { StorageTiming } from './storage-timing.ts'
@@ -127,6 +128,12 @@ export class SimDisk {
         refuseClosed('measure')
         await timing.quick(life)
         return file.cached.size
+      },
+      // As of a file system that keeps no times: bits that flip here are never to be overlooked.
+      mark: async () => {
+        refuseClosed('measure')
+        await timing.quick(life)
+        return { text: '', changedAt: unixMillis(0) }
       },
       read: async (offset, length) => {
         refuseClosed('read')

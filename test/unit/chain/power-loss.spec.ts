@@ -27,6 +27,7 @@ type Step =
 function recording(inner: LaneDisk, steps: Step[]): LaneDisk {
   const file = (name: string, opened: LaneFile): LaneFile => ({
     size: () => opened.size(),
+    mark: () => opened.mark(),
     read: (offset, length) => opened.read(offset, length),
     write: (offset, bytes) => {
       steps.push({ kind: 'write', name, offset, bytes: bytes.slice() })

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { checkBatch } from '../../../chain/index.ts'
 import { inlineChecker } from '../../../chain/check-batch.ts'
+import { MARK_SETTLED_MS, VERIFIED_READ_AGAIN_MS } from '../../../chain/limits.ts'
 import type { ChainDeps, RecordChecker, VerifyReport } from '../../../chain/index.ts'
 import { openChain } from '../../../chain/index.ts'
+import { millis, unixMillis } from '../../../core/index.ts'
 import { MemoryLaneDisk } from '../../doubles/lane-disk.ts'
 import { silentLog } from '../../doubles/silent-log.ts'
 import { appendBlocks, draft, kit, laneFile, places, recordsOf } from './kit.ts'
@@ -44,6 +46,58 @@ describe('chain: verifying again', () => {
     }
     await chain.verify()
     assert.equal((await chain.verify()).unchanged, 2)
+  })
+
+  it('what nobody has written to since is not read again, for a week, unless all is (F2)', async () => {
+    const { open, lane, disk, clock } = kit()
+    const chain = await open()
+    await appendBlocks(chain, 1, 2)
+    const seen = async (options = {}): Promise<readonly unknown[]> => {
+      const { ok, unchanged, unread } = await chain.verify(options)
+      return [ok, unchanged, unread]
+    }
+    assert.deepEqual(await seen(), [true, 0, 0])
+    assert.deepEqual(await seen(), [true, 2, 2])
+    disk.rot(laneFile(disk, lane), 100) // Only reading can show it.
+    assert.deepEqual(await seen(), [true, 2, 2])
+    assert.deepEqual(await seen({ isFull: true }), [false, 0, 0])
+    disk.rot(laneFile(disk, lane), 100)
+    assert.deepEqual(await seen({ isFull: true }), [true, 0, 0])
+    disk.rot(laneFile(disk, lane), 100)
+    clock.advanceTo(millis(VERIFIED_READ_AGAIN_MS - 1))
+    assert.deepEqual(await seen(), [true, 2, 2])
+    clock.advanceTo(millis(VERIFIED_READ_AGAIN_MS))
+    assert.deepEqual(await seen(), [false, 0, 0])
+    await chain.stop()
+  })
+
+  it('a change within the grain of the file system’s clock is not overlooked (F3)', async () => {
+    const { open, lane, disk, clock } = kit()
+    const chain = await open()
+    await appendBlocks(chain, 1, 2)
+    disk.changedAt = unixMillis(clock.wall() - MARK_SETTLED_MS + 1)
+    assert.equal((await chain.verify()).ok, true)
+    disk.rot(laneFile(disk, lane), 100) // As a write that leaves the time as it was.
+    assert.equal((await chain.verify()).ok, false)
+    disk.rot(laneFile(disk, lane), 100)
+    assert.deepEqual([(await chain.verify()).ok, (await chain.verify()).unread], [true, 0])
+    clock.advanceTo(millis(1))
+    assert.deepEqual([(await chain.verify()).unread, (await chain.verify()).unread], [0, 2])
+    await chain.stop()
+  })
+
+  it('what is written to a file while it is verified is found by the next one (F3)', async () => {
+    const { open, lane, disk } = kit()
+    const chain = await open()
+    await appendBlocks(chain, 1, 2)
+    let flips = 0
+    const onProgress = (): void => {
+      if (flips === 0) disk.flip(laneFile(disk, lane), 100)
+      flips += 1
+    }
+    assert.equal((await chain.verify({ onProgress })).ok, true)
+    assert.equal((await chain.verify()).ok, false)
+    await chain.stop()
   })
 
   it('nobody without the key of this node can say that something was verified', async () => {
