@@ -114,8 +114,13 @@ export const PULSE_INTERVAL_MS: Millis = millis(1000)
  * noticed in 3 + 3 + 1 s where the failure detector has not doubted the peer before.
  */
 export const PULSE_REST_MS: Millis = millis(3000)
-/** Three pulses' time. An unanswered pulse makes the peer suspect and costs it the connection. */
+/** Three pulses' time. An unanswered pulse costs a peer the connection that has said nothing else in as long. */
 export const PULSE_TIMEOUT_MS: Millis = millis(3000)
+/**
+ * For the answer of a peer that left a pulse unanswered and has sent something else meanwhile. A machine short of
+ * CPU answers late, and a new connection costs both sides 10 to 25 ms more of it; what is stuck is cut in the end.
+ */
+export const PULSE_PATIENCE_MS: Millis = millis(30_000)
 // SWIM with Lifeguard: memberlist's values for a LAN, where nothing else is said
 
 /** As memberlist on a LAN: detection time grows with it, messages fall. */
@@ -180,6 +185,13 @@ export const DELTA_BYTES_PER_BASE_FACTOR = 4
 export const STORE_SLACK_BYTES: number = 6 * 4 * 1024 * 1024
 /** Puts closer together than this share a delta: 0.5 ms of signing and merging each would add up. */
 export const DELTA_INTERVAL_MS: Millis = millis(10)
+/**
+ * And on a busy node so many turns of its event loop, which are 1 to 3 ms on an idle one: publishing takes a
+ * tenth of its time at most, and what changes meanwhile shares a delta ...
+ */
+export const DELTA_INTERVAL_TURNS = 8
+/** ... up to this: rows are late then, but arrive. */
+export const DELTA_INTERVAL_MAX_MS: Millis = millis(1000)
 /** Steps of one author that others take: twice what DELTA_INTERVAL_MS lets an honest one make. */
 export const AUTHOR_STEPS_PER_SECOND = 200
 /** A whole log at once, twice: what a node that was away has to take. */
@@ -201,5 +213,7 @@ export const SYNC_BYTES_MAX: number = 768 * 1024
 export const UNCONFIRMED_STEPS_MAX = 64
 /** And their bytes: what waits for a peer that has stopped reading. */
 export const UNCONFIRMED_BYTES_MAX: number = 64 * 1024
+/** For a step that its owner has pushed, and that somebody else has told of first: longer than a busy loop's turn. */
+export const PUSH_PATIENCE_MS: Millis = millis(500)
 /** SYNC_BYTES_MAX at 100 kB/s, and a busy peer. */
 export const SYNC_TIMEOUT_MS: Millis = millis(10_000)

@@ -6,15 +6,18 @@
 //   Q1. To one peer at most one pulse is under way on its connection.
 //   Q2. A pulse is left out only where the peer has answered one that said the very same, less than
 //       PULSE_REST_MS ago, and nobody doubts it.
+//   Q3. A peer that sends something, whatever it is, lives, and is slow at worst: it has PULSE_PATIENCE_MS for
+//       its next answer. One that falls silent is asked and cut as any other.
 
 import type { Cbor, Clock, Logger, Millis, NodeId } from '../../core/index.ts'
-import { encodeCbor, equalBytes } from '../../core/index.ts'
+import { encodeCbor, equalBytes, millis } from '../../core/index.ts'
 import { fieldsOf } from '../exchange.ts'
 import {
   CLOCK_JUMP_MS,
   FAREWELL_TIMEOUT_MS,
   INCUMBENT_PROBE_MS,
   PULSE_INTERVAL_MS,
+  PULSE_PATIENCE_MS,
   PULSE_REST_MS,
   PULSE_TIMEOUT_MS,
   STATEMENTS_MAX,
@@ -24,7 +27,7 @@ import { SPONSOR_METHOD } from '../membership/gatehouse.ts'
 import type { Roster } from '../membership/roster.ts'
 import { DELIVER_METHOD } from '../outbox/outbox.ts'
 import type { PulseSource } from '../ports.ts'
-import type { RpcClient, RpcRequest, RpcService } from '../rpc/index.ts'
+import type { Hearing, RpcClient, RpcRequest, RpcService } from '../rpc/index.ts'
 import type { Tasks } from '../tasks.ts'
 import { SWIM_METHOD } from './swim-loop.ts'
 
@@ -34,7 +37,7 @@ export interface PulseDeps {
   readonly clock: Clock
   readonly log: Logger
   readonly tasks: Tasks
-  readonly rpc: RpcClient
+  readonly rpc: RpcClient & Hearing
   readonly roster: Pick<Roster, 'absorb' | 'digest' | 'ids' | 'statements'>
   readonly source: PulseSource
 }
@@ -84,6 +87,9 @@ export class Pulse {
   readonly #underWay = new Map<NodeId, Message>()
   /** What each peer has answered last, and when it was sent. */
   readonly #answered = new Map<NodeId, { readonly bytes: Uint8Array; readonly at: Millis }>()
+  /** Who has left a pulse unanswered, and lives (Q3). */
+  readonly #slow = new Set<NodeId>()
+  readonly #asked = new Set<NodeId>()
   readonly #pulling = new Set<NodeId>()
 
   constructor(deps: PulseDeps, owner: PulseOwner) {
@@ -104,6 +110,7 @@ export class Pulse {
 
   /** The first pulse of a new connection, also where an older one still carries another. */
   greet(peer: NodeId): void {
+    this.#slow.delete(peer)
     this.#sendTo([peer], this.#message())
   }
 
@@ -159,15 +166,52 @@ export class Pulse {
     }
   }
 
-  /** Whether `peer` answers a small question quickly. */
+  /** Whether `peer` answers a small question quickly, or says anything else meanwhile. */
   async probe(peer: NodeId): Promise<boolean> {
-    const options = { signal: this.#deps.tasks.signal, timeoutMs: INCUMBENT_PROBE_MS }
+    const { clock, rpc } = this.#deps
+    const sentAt = clock.now()
+    if (await this.#ask(peer)) return true
+    // What lay here before, as after a sleep, is read at once, and proves nothing.
+    return (rpc.heardAt(peer) ?? -Infinity) > sentAt + INCUMBENT_PROBE_MS / 4
+  }
+
+  async #ask(peer: NodeId): Promise<boolean> {
+    const { clock, rpc, tasks } = this.#deps
+    const options = { signal: tasks.signal, timeoutMs: INCUMBENT_PROBE_MS }
     try {
-      await this.#deps.rpc.call(peer, MESH_SERVICE, 'ping', null, options)
+      await rpc.call(peer, MESH_SERVICE, 'ping', null, options)
       return true
     } catch {
+      // What has come in may not have been looked at, for our own slowness.
+      if (!tasks.signal.aborted) await clock.sleep(millis(0), tasks.signal)
       return false
     }
+  }
+
+  /** Q3 */
+  #isHeard(peer: NodeId): boolean {
+    const { clock, rpc } = this.#deps
+    return clock.now() - (rpc.heardAt(peer) ?? -Infinity) < PULSE_TIMEOUT_MS
+  }
+
+  /** Slow peers have time for a pulse, but not to say nothing at all (Q3). */
+  #watchSlow(connected: readonly NodeId[]): void {
+    for (const peer of this.#slow) {
+      if (!connected.includes(peer)) this.#slow.delete(peer)
+      else if (!this.#isHeard(peer) && !this.#asked.has(peer)) {
+        this.#asked.add(peer)
+        this.#deps.tasks.run('ask', async () => {
+          const isThere = (await this.#ask(peer)) || this.#isHeard(peer)
+          this.#asked.delete(peer)
+          if (!isThere) this.#cut(peer)
+        })
+      }
+    }
+  }
+
+  #cut(peer: NodeId): void {
+    this.#slow.delete(peer)
+    if (!this.#deps.tasks.signal.aborted) this.#owner.silent(peer)
   }
 
   /** Tells everybody that we go, and does not wait long for an answer. */
@@ -195,7 +239,9 @@ export class Pulse {
         })
         this.#owner.jumped()
       }
-      this.#sendNews(this.#owner.connectedPeers())
+      const connected = this.#owner.connectedPeers()
+      this.#sendNews(connected)
+      this.#watchSlow(connected)
       this.#owner.ticked()
     }
   }
@@ -203,16 +249,21 @@ export class Pulse {
   async #sendOne(peer: NodeId, { body, bytes }: Message): Promise<void> {
     const { clock, rpc, tasks } = this.#deps
     const sentAt = clock.now()
+    const isSlow = this.#slow.has(peer)
     this.#answered.delete(peer)
     try {
-      const options = { signal: tasks.signal, timeoutMs: PULSE_TIMEOUT_MS }
+      const timeoutMs = isSlow ? PULSE_PATIENCE_MS : PULSE_TIMEOUT_MS
+      const options = { signal: tasks.signal, timeoutMs }
       await rpc.call(peer, MESH_SERVICE, 'pulse', body, options)
       this.#answered.set(peer, { bytes, at: sentAt })
+      this.#slow.delete(peer)
       this.#owner.measured(peer, clock.now() - sentAt)
     } catch {
       if (tasks.signal.aborted || !this.#owner.connectedPeers().includes(peer)) return
       // It may be we who were stopped: the answer gets one more, short chance.
-      if (!(await this.probe(peer)) && !tasks.signal.aborted) this.#owner.silent(peer)
+      if (await this.#ask(peer)) return
+      if (isSlow || !this.#isHeard(peer)) this.#cut(peer)
+      else this.#slow.add(peer)
     }
   }
 

@@ -5,7 +5,7 @@ import { millis, underEither } from '../../core/index.ts'
 import type { Clock, Logger, MeshId, Millis, NodeId, Prng, Signer } from '../../core/index.ts'
 import { fieldsOf } from '../exchange.ts'
 import { PROBE_TIMEOUT_MS } from '../limits.ts'
-import type { RpcClient } from '../rpc/index.ts'
+import type { Hearing, RpcClient } from '../rpc/index.ts'
 import { RumourWire } from '../swim/rumour-wire.ts'
 import { Swim } from '../swim/swim.ts'
 import type { SwimMessage, SwimState } from '../swim/messages.ts'
@@ -24,7 +24,7 @@ export interface SwimLoopDeps {
   readonly prng: Prng
   readonly log: Logger
   readonly tasks: Tasks
-  readonly rpc: RpcClient
+  readonly rpc: RpcClient & Hearing
   readonly service: string
   readonly meshId: () => MeshId | null
   /** The version spoken with a connected peer; null without a connection. */
@@ -46,9 +46,11 @@ export class SwimLoop {
     this.#wire = new RumourWire(deps)
     const isConnected = (node: string): boolean =>
       deps.isMember(node) && deps.versionOf(node) !== null
+    const heardAt = (node: string): Millis | null =>
+      deps.isMember(node) ? deps.rpc.heardAt(node) : null
     const hadLeft = (node: string): boolean => deps.isMember(node) && deps.hadLeft(node)
     this.#swim = new Swim(
-      { prng: deps.prng, isConnected, hadLeft },
+      { prng: deps.prng, isConnected, heardAt, hadLeft },
       {
         self: deps.signer.nodeId,
         incarnation: options.generation * INCARNATIONS_PER_RUN,

@@ -52,13 +52,16 @@ export class Caller implements Role {
       /** Shared by all sessions of the peer. */
       readonly pace?: Pace
       readonly budget?: PeerBudget
+      /** Bytes of the peer have arrived. */
+      readonly onHeard?: () => void
     },
     options: { readonly peer: NodeId; readonly isControl?: boolean }
   ) {
     this.#deadlines = deps.deadlines
     this.#onClosed = deps.onClosed
     this.#budget = deps.budget ?? new PeerBudget()
-    this.#pipe = new FramePipe({ role: this, pace: deps.pace }, options)
+    const { pace, onHeard } = deps
+    this.#pipe = new FramePipe({ role: this, pace, onHeard }, options)
   }
 
   get isIdle(): boolean {

@@ -37,6 +37,7 @@ export class FramePipe {
   readonly outbox: Outbox = new Outbox()
   readonly #role: Role
   readonly #pace: Pace | null
+  readonly #onHeard: () => void
   readonly #isControl: boolean
   readonly #peer: NodeId
   readonly #long = new LongMessages()
@@ -47,11 +48,17 @@ export class FramePipe {
   #drained: PromiseWithResolvers<void> | null = null
 
   constructor(
-    deps: { readonly role: Role; readonly pace?: Pace | undefined },
+    deps: {
+      readonly role: Role
+      readonly pace?: Pace | undefined
+      /** Bytes of the peer have arrived, whether or not it is their turn. */
+      readonly onHeard?: (() => void) | undefined
+    },
     options: { readonly peer: NodeId; readonly isControl?: boolean }
   ) {
     this.#role = deps.role
     this.#pace = deps.pace ?? null
+    this.#onHeard = deps.onHeard ?? ((): void => undefined)
     this.#isControl = options.isControl ?? false
     this.#peer = options.peer
   }
@@ -133,6 +140,7 @@ export class FramePipe {
 
   async #read(stream: ByteStream): Promise<void> {
     for await (const chunk of stream.chunks) {
+      this.#onHeard()
       for (let at = 0; at < chunk.length;) {
         const turn = this.#pace?.turn(this.#isControl) ?? null
         if (turn !== null) await turn // P4

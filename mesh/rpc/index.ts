@@ -2,4 +2,11 @@
 
 export { RpcNode } from './rpc-node.ts'
 export type { RpcNodeDeps } from './rpc-node.ts'
-export type { RpcCall, RpcCallOptions, RpcClient, RpcRequest, RpcService } from './types.ts'
+export type {
+  Hearing,
+  RpcCall,
+  RpcCallOptions,
+  RpcClient,
+  RpcRequest,
+  RpcService
+} from './types.ts'

@@ -9,7 +9,7 @@
 //   R4. What a peer may have waiting here is counted per peer, over all its connections, also one after another.
 
 import { WeaverError } from '../../core/index.ts'
-import type { Cbor, Clock, Logger, NodeId } from '../../core/index.ts'
+import type { Cbor, Clock, Logger, Millis, NodeId } from '../../core/index.ts'
 import type { ByteStream, Connection } from '../ports.ts'
 import { Caller, failedCall } from './caller.ts'
 import { Deadlines } from './deadlines.ts'
@@ -19,7 +19,7 @@ import { PeerBudget } from './peer-budget.ts'
 import { peerUnreachable } from './errors.ts'
 import { CALL_TIMEOUT_MS, STREAM_OPEN_TIMEOUT_MS } from './limits.ts'
 import { Server } from './server.ts'
-import type { RpcCall, RpcClient, RpcService } from './types.ts'
+import type { Hearing, RpcCall, RpcClient, RpcService } from './types.ts'
 
 export interface RpcNodeDeps {
   readonly clock: Clock
@@ -44,13 +44,16 @@ interface Link {
   readonly callers: Map<string, Caller>
   readonly servers: Map<string, Server>
   readonly share: Share
+  /** When bytes of the peer came over it last. */
+  heardAt: Millis
 }
 
 /**
  * Told of connections and of incoming streams by its owner, who has decided by then that the peer is a
  * member. Needs no start; `stop` ends everything, and leaves connections to their owner.
  */
-export class RpcNode implements RpcClient {
+export class RpcNode implements RpcClient, Hearing {
+  readonly #clock: Clock
   readonly #log: Logger
   readonly #protocolOf: (service: string) => string | null
   readonly #controlService: string | null
@@ -62,6 +65,7 @@ export class RpcNode implements RpcClient {
   #isStopped = false
 
   constructor(deps: RpcNodeDeps) {
+    this.#clock = deps.clock
     this.#log = deps.log
     this.#protocolOf = deps.protocolOf
     this.#controlService = deps.controlService ?? null
@@ -90,7 +94,9 @@ export class RpcNode implements RpcClient {
     if (this.#isStopped || this.#linkOf(connection) !== undefined) return
     const links = this.#links.get(connection.peer) ?? []
     const share = this.#shareOf(connection.peer)
-    links.push({ connection, isRetired: false, callers: new Map(), servers: new Map(), share })
+    const sessions = { callers: new Map(), servers: new Map() }
+    const heardAt = this.#clock.now()
+    links.push({ connection, isRetired: false, ...sessions, share, heardAt })
     this.#links.set(connection.peer, links)
     void connection.closed.then(() => this.detach(connection))
   }
@@ -136,6 +142,7 @@ export class RpcNode implements RpcClient {
         deadlines: this.#deadlines,
         log: this.#log,
         ...link.share,
+        onHeard: () => this.#heard(link),
         onClosed: () => {
           if (link.servers.get(service.name) === server) link.servers.delete(service.name)
         }
@@ -145,6 +152,11 @@ export class RpcNode implements RpcClient {
     link.servers.set(service.name, server)
     void server.run(stream) // Never rejects.
     return true
+  }
+
+  /** Over the connection that serves. */
+  heardAt(peer: NodeId): Millis | null {
+    return this.#links.get(peer)?.findLast(({ isRetired }) => !isRetired)?.heardAt ?? null
   }
 
   call(...args: Parameters<RpcClient['call']>): Promise<unknown> {
@@ -192,6 +204,10 @@ export class RpcNode implements RpcClient {
     return share
   }
 
+  #heard(link: Link): void {
+    link.heardAt = this.#clock.now()
+  }
+
   #linkOf(connection: Connection): Link | undefined {
     return this.#links.get(connection.peer)?.find((link) => link.connection === connection)
   }
@@ -218,6 +234,7 @@ export class RpcNode implements RpcClient {
       {
         deadlines: this.#deadlines,
         ...link.share,
+        onHeard: () => this.#heard(link),
         onClosed: () => {
           giveUp()
           if (callers.get(service) === caller) callers.delete(service)

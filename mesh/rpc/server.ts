@@ -52,6 +52,8 @@ export class Server implements Role {
       /** Shared by all sessions of the peer. */
       readonly pace?: Pace
       readonly budget?: PeerBudget
+      /** Bytes of the peer have arrived. */
+      readonly onHeard?: () => void
     },
     options: { readonly peer: NodeId; readonly isControl?: boolean }
   ) {
@@ -62,7 +64,8 @@ export class Server implements Role {
     this.#peer = options.peer
     this.#budget = deps.budget ?? new PeerBudget()
     this.#pace = deps.pace ?? null
-    this.#pipe = new FramePipe({ role: this, pace: deps.pace }, options)
+    const { pace, onHeard } = deps
+    this.#pipe = new FramePipe({ role: this, pace, onHeard }, options)
   }
 
   get isIdle(): boolean {

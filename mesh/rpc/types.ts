@@ -61,3 +61,9 @@ export interface RpcClient {
   /** Best effort and unanswered: dropped when the peer is not connected or too busy. Never throws. */
   notify(peer: NodeId, service: string, method: string, body: Cbor): void
 }
+
+/** When a peer was heard last: whatever it sent, it lives, and the connection carries its word. */
+export interface Hearing {
+  /** Null without a connection that serves. */
+  heardAt(peer: NodeId): Millis | null
+}

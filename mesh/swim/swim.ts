@@ -9,6 +9,8 @@
 //   W3. A claim of death by another is a mere accusation for whoever has a connection to the accused.
 //   W4. A rumour is passed on a bounded number of times (retransmissions), a node told of itself at once.
 //   W5. Time in which this node itself was stopped counts against nobody.
+//   W6. Whoever has sent us anything since a probe or a suspicion of it began lives, whether or not it has
+//       found the time to answer that.
 
 import type { Millis, Prng } from '../../core/index.ts'
 import { millis } from '../../core/index.ts'
@@ -48,6 +50,8 @@ export interface SwimOptions {
 export interface SwimDeps {
   readonly prng: Prng
   readonly isConnected: (node: string) => boolean
+  /** When `node` was heard last over its connection, whatever it said; null without one. */
+  readonly heardAt?: (node: string) => Millis | null
   /** Whether `node` had left by its own word when this node last ran. */
   readonly hadLeft?: (node: string) => boolean
 }
@@ -73,6 +77,7 @@ interface Entry {
 interface Probe {
   readonly target: string
   readonly sequence: number
+  readonly beganAt: Millis
   directUntil: Millis
   until: Millis
   asked: number
@@ -220,15 +225,19 @@ export class Swim {
 
   tick(now: Millis): readonly SwimEffect[] {
     for (const probe of this.#probes.values()) {
-      if (!probe.hasAsked && now >= probe.directUntil) this.#ask(probe, now)
-      if (probe.hasAsked && now >= probe.until) this.#failed(probe, now)
+      const isDue = now >= (probe.hasAsked ? probe.until : probe.directUntil)
+      if (isDue && this.#isHeardSince(probe.target, probe.beganAt)) this.#passed(probe, now)
+      else if (isDue && probe.hasAsked) this.#failed(probe, now)
+      else if (isDue) this.#ask(probe, now)
     }
     for (const [sequence, relayed] of this.#relayed) {
       if (now >= relayed.until) this.#answerRelayed(sequence, relayed)
     }
     for (const [node, entry] of this.#entries) {
-      if (entry.state === 'suspect' && now >= this.#deadAt(entry))
-        this.#declareDead(node, entry, now)
+      if (entry.state !== 'suspect' || now < this.#deadAt(entry)) continue
+      const heardAt = this.#deps.heardAt?.(node) ?? null
+      if (heardAt !== null && heardAt > entry.suspectedAt) entry.suspectedAt = heardAt // W6
+      else this.#declareDead(node, entry, now)
     }
     if (this.#nextProbeAt !== null && now >= this.#nextProbeAt) {
       this.#nextProbeAt = millis(now + probeInterval(this.#health))
@@ -281,6 +290,7 @@ export class Swim {
       target,
       sequence: this.#sequence,
       ...options,
+      beganAt: now,
       directUntil: millis(now + probeTimeout(this.#health)),
       until: millis(now + probeInterval(this.#health)),
       asked: 0,
@@ -347,10 +357,19 @@ export class Swim {
     const probe = this.#probes.get(sequence)
     if (probe === undefined) return
     // From the target itself, or from one that was asked: either way it lives.
-    this.#probes.delete(sequence)
     if (probe.isRegular) this.#health = boundedScore(this.#health - 1)
-    const entry = this.#entries.get(probe.target)
-    if (entry?.state === 'suspect' && entry.isPrivate) this.#become(probe.target, 'alive', now)
+    this.#passed(probe, now)
+  }
+
+  #passed({ sequence, target }: Probe, now: Millis): void {
+    this.#probes.delete(sequence)
+    const entry = this.#entries.get(target)
+    if (entry?.state === 'suspect' && entry.isPrivate) this.#become(target, 'alive', now)
+  }
+
+  /** W6 */
+  #isHeardSince(node: string, at: Millis): boolean {
+    return (this.#deps.heardAt?.(node) ?? -Infinity) > at
   }
 
   #nacked(sequence: number, isClosed: boolean, now: Millis): void {

@@ -5,18 +5,17 @@
 // and amid them an admin evicts one machine, another leaves, and roles change.
 
 import assert from 'node:assert/strict'
-import { millis } from '../../core/index.ts'
 import type { Mesh } from '../../mesh/index.ts'
 import { seedsOf } from './seeds.ts'
 import { drawFaults } from './world/faults.ts'
 import { Fleet } from './world/fleet.ts'
 import { FOUNDER, MeshKernel } from './world/mesh-kernel.ts'
+import { aliveCount, gather } from './world/gather.ts'
 import { World } from './world/world.ts'
 
 const MACHINES = ['ada', 'bob', 'cyn', 'dan', 'eve', 'fay']
 const EVICTED = 'eve'
 const LEAVES = 'fay'
-const CALM = { latencyMs: 5, jitterMs: 1, lossPercent: 0, bytesPerMs: 10_000 }
 /** Two redials at full back-off, and a suspicion. */
 const AGREE_WITHIN_MS = 45_000
 
@@ -125,27 +124,6 @@ function worldOf(seed: number, machines: readonly string[]): World<MeshKernel> {
   )
 }
 
-/** All machines become members, in calm. */
-async function gather(world: World<MeshKernel>): Promise<void> {
-  world.network.heal(CALM)
-  for (const { name } of world.machines) world.start(name)
-  await world.until('all are up', () => world.machines.every(({ kernel }) => kernel !== null), 9000)
-  const founder = world.kernel(FOUNDER).mesh
-  for (const { name } of world.machines) {
-    if (name === FOUNDER) continue
-    const terms = { ttlMs: millis(3_600_000), uses: 1, role: 'member' } as const
-    const { line } = await world.settle('invite', founder.invite(terms), 9000)
-    const joining = world.kernel(name).mesh.join(line, new AbortController().signal)
-    await world.settle('join', joining, 30_000)
-  }
-  const meshes = world.machines.map(({ name }) => world.kernel(name).mesh)
-  await world.until(
-    'all see each other',
-    () => meshes.every((mesh) => aliveCount(mesh) === meshes.length - 1),
-    30_000
-  )
-}
-
 /** Does `act` on a machine until one run of its kernel has done it. */
 async function untilDone(
   world: World<MeshKernel>,
@@ -189,8 +167,4 @@ async function agree(world: World<MeshKernel>, evicted: string): Promise<void> {
   for (const { kernel } of stay) assert.equal(kernel?.mesh.member(evicted), null)
   const out = world.machine(EVICTED).kernel?.mesh
   assert.equal(out?.status().connected ?? 0, 0)
-}
-
-function aliveCount(mesh: Mesh): number {
-  return mesh.peers().filter(({ state }) => state === 'alive').length
 }

@@ -86,7 +86,7 @@ function unanswered(peer: NodeId): {
     clock: new VirtualClock(),
     log: silentLog,
     tasks: new Tasks(silentLog),
-    rpc: { call, open: unreachable, notify: nothing },
+    rpc: { call, open: unreachable, notify: nothing, heardAt: nothing },
     roster,
     source: { collect: nothing, receive: nothing }
   }

@@ -65,6 +65,25 @@ async function machines(): Promise<{ hub: MemoryHub; here: Machine; there: Machi
 }
 
 describe('RpcNode', () => {
+  it('knows when a peer was heard last, whatever it said', async () => {
+    const { here, there } = await machines()
+    assert.equal(here.rpc.heardAt(there.id), null)
+    here.clock.advanceTo(millis(100))
+    await here.dial(there)
+    assert.equal(here.rpc.heardAt(there.id), 100, 'it has shaken hands')
+    here.clock.advanceTo(millis(200))
+    there.rpc.notify(here.id, 'echo', 'any', 1)
+    await untilQuiet()
+    assert.equal(here.rpc.heardAt(there.id), 200)
+    here.clock.advanceTo(millis(300))
+    const waits = here.rpc.call(there.id, 'wait', 'any', 1).catch(() => undefined)
+    await untilQuiet()
+    assert.equal(here.rpc.heardAt(there.id), 200, 'what we send proves nothing')
+    here.rpc.stop()
+    await waits
+    assert.equal(here.rpc.heardAt(there.id), null)
+  })
+
   it('refuses calls to a peer that is not connected, and drops notifications', async () => {
     const { here, there } = await machines()
     await assert.rejects(here.rpc.call(there.id, 'echo', 'any', 1), {

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
+import { millis } from '../../../../core/index.ts'
+import type { Millis } from '../../../../core/index.ts'
+import { Swim } from '../../../../mesh/swim/swim.ts'
 import { Fleet } from '../../../sim/world/fleet.ts'
+import { SeededPrng } from '../../../sim/world/seeded-prng.ts'
 
 describe('mesh/swim: who is alive', () => {
   it('calls a killed process suspect at once and dead in 0.6 s, everywhere (W1)', () => {
@@ -132,6 +136,63 @@ describe('mesh/swim: who is alive', () => {
       if (by !== 'n5') assert.equal(fleet.state(by, 'n5'), 'alive')
     }
     assert.ok(fleet.incarnation('n5') < 10)
+  })
+
+  for (const [what, silentFrom] of [
+    ['doubts nobody who sends something, whatever it is (W6)', Infinity],
+    ['doubts and buries one that has fallen silent, as soon as ever (W6)', 10_000]
+  ] as const) {
+    it(what, () => {
+      let now = millis(0)
+      const states: [state: string, at: Millis][] = []
+      // It answers nothing, ever; and was heard half a second ago.
+      const heardAt = (): Millis => millis(Math.min(silentFrom, Math.max(0, now - 500)))
+      const swim = new Swim(
+        { prng: new SeededPrng(1), isConnected: () => true, heardAt },
+        { self: 'n0', incarnation: 1, initial: 'alive' }
+      )
+      const nodes = { list: ['n0', 'n1'], set: new Set(['n0', 'n1']) }
+      for (let effects = swim.setMembers(nodes, now); now < 60_000; effects = swim.tick(now)) {
+        for (const each of effects) if (each.kind === 'changed') states.push([each.state, now])
+        now = millis(Math.max(now + 1, swim.nextAt() ?? Infinity))
+      }
+      if (silentFrom === Infinity) return assert.deepEqual(states, [])
+      assert.deepEqual(
+        states.map(([state]) => state),
+        ['suspect', 'dead']
+      )
+      const [suspected = 0, died = 0] = states.map(([, at]) => at - silentFrom)
+      assert.ok(suspected <= 3000 && died <= 8000, `after ${suspected} and ${died} ms`)
+    })
+  }
+
+  it('does not bury for what others say whom it hears itself (W6)', () => {
+    let now = millis(0)
+    const dead: Millis[] = []
+    let isSilent = false
+    const swim = new Swim(
+      {
+        prng: new SeededPrng(1),
+        isConnected: () => true,
+        heardAt: () => (isSilent ? millis(30_000) : now)
+      },
+      { self: 'n0', incarnation: 1, initial: 'alive' }
+    )
+    const nodes = { list: ['n0', 'n1', 'n2'], set: new Set(['n0', 'n1', 'n2']) }
+    swim.setMembers(nodes, now)
+    const rumours = [{ node: 'n1', state: 'suspect', incarnation: 0, by: 'n2' }] as const
+    const kinds = { kind: 'gossip', sequence: 0, target: null, isClosed: false } as const
+    swim.receive('n2', { ...kinds, rumours }, now)
+    assert.equal(swim.state('n1'), 'suspect', 'it is not for us to refute it')
+    while (now < 90_000) {
+      now = millis(Math.max(now + 1, swim.nextAt() ?? Infinity))
+      isSilent = now > 30_000
+      for (const each of swim.tick(now)) {
+        if (each.kind === 'changed' && each.node === 'n1' && each.state === 'dead') dead.push(now)
+      }
+    }
+    assert.equal(dead.length, 1)
+    assert.ok((dead[0] ?? 0) > 30_000, `${dead[0]}`)
   })
 
   it('costs about two messages a second and node at rest, whatever the size', () => {
