@@ -140,7 +140,7 @@ export class Mesh {
       { signer, entropy, ledger, log, tasks, rpc, meshId: () => this.#mesh, nameOf },
       options
     )
-    this.#sync = new DocumentSync({ self, documents, rpc, tasks, log, isMember })
+    this.#sync = new DocumentSync({ self, clock, documents, rpc, tasks, log, isMember })
     const stateOf = (peer: NodeId): ReturnType<SwimLoop['stateOf']> => this.#swim.stateOf(peer)
     this.#table = new PeerTable({ clock, log, book, stateOf })
     this.#links = new Links({ self, clock, store, log, tasks, sessions: rpc }, this.#linksOwner())

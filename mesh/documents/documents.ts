@@ -11,7 +11,7 @@ import type {
   Signer
 } from '../../core/index.ts'
 import { MeshError } from '../errors.ts'
-import { DELTA_INTERVAL_MS } from '../limits.ts'
+import { publishPause, smoothTurn } from './pace.ts'
 import type { Tasks } from '../tasks.ts'
 import { Budgets } from './budget.ts'
 import { checkedEnvelope, readEnvelope } from './envelope.ts'
@@ -50,6 +50,7 @@ export class Documents implements Rows {
   #mesh: MeshId | null = null
   #isPublishing = false
   #publishedAt: Millis | null = null
+  #turnMs = millis(0)
 
   constructor(deps: DocumentsDeps, options: { readonly generation: number }) {
     this.#deps = deps
@@ -74,7 +75,8 @@ export class Documents implements Rows {
 
   /** One row; undefined where there is none. */
   get(node: NodeId, section: string, key: string): JsonValue | undefined {
-    return this.of(node)[section]?.[key]
+    if (node === this.#self) return this.#own.row(section, key)
+    return this.#replicas.get(node)?.row(section, key)
   }
 
   nodes(): readonly NodeId[] {
@@ -231,14 +233,14 @@ export class Documents implements Rows {
     throw overBudget(owner)
   }
 
-  /** At once after a quiet time, else when the interval is over: what comes meanwhile shares the delta. */
+  /** At once after a quiet time, else when the pause is over: what comes meanwhile shares the delta. */
   #publishSoon(): void {
     if (this.#isPublishing) return
     this.#isPublishing = true
     const { clock, tasks } = this.#deps
     tasks.run('publish', async (signal) => {
       try {
-        const due = this.#publishedAt === null ? 0 : this.#publishedAt + DELTA_INTERVAL_MS
+        const due = this.#publishedAt === null ? 0 : this.#publishedAt + publishPause(this.#turnMs)
         const saving = this.#ownBudget.wait('own', this.#own.dirtyBytes, clock.now())
         const delay = Math.max(due - clock.now(), saving)
         // Also without a delay this runs after the current tick's puts.
@@ -251,6 +253,9 @@ export class Documents implements Rows {
       this.#ownBudget.spend('own', this.#own.publish(), clock.now())
       this.#deps.onPublished()
       this.#changed(this.#self)
+      const began = this.#publishedAt
+      await clock.sleep(millis(0), signal)
+      this.#turnMs = smoothTurn(this.#turnMs, millis(clock.now() - began))
     })
   }
 

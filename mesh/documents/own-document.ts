@@ -10,7 +10,7 @@ import type { EnvelopeKind } from './envelope.ts'
 import { acceptEnvelope, needsRebase, positionOf } from './log.ts'
 import type { DocumentLog } from './log.ts'
 import { parseRow, SectionsView } from './rows.ts'
-import type { Sections } from './rows.ts'
+import type { JsonValue, Sections } from './rows.ts'
 
 export interface OwnDocumentOptions {
   /** Higher than in any earlier start: others drop the document of a lower one. */
@@ -57,6 +57,10 @@ export class OwnDocument {
 
   sections(): Sections {
     return this.#shown.sections
+  }
+
+  row(section: string, key: string): JsonValue | undefined {
+    return this.#shown.row(section, key)
   }
 
   /**

@@ -10,7 +10,7 @@ import type { Acceptance } from './log.ts'
 import { RowDocument } from './automerge.ts'
 import type { Envelope } from './envelope.ts'
 import { parseRow, SectionsView } from './rows.ts'
-import type { Sections } from './rows.ts'
+import type { JsonValue, Sections } from './rows.ts'
 
 export interface ReplicaOutcome {
   readonly kind: Acceptance['kind']
@@ -34,6 +34,10 @@ export class Replica {
 
   sections(): Sections {
     return this.#rows.sections
+  }
+
+  row(section: string, key: string): JsonValue | undefined {
+    return this.#rows.row(section, key)
   }
 
   /** `envelope` is verified, of the right mesh and owner. */

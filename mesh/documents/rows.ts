@@ -91,6 +91,12 @@ export class SectionsView {
     this.#changed.clear()
   }
 
+  /** One row, without making its section anew. */
+  row(section: string, key: string): JsonValue | undefined {
+    const field = `${section}/${key}`
+    return this.#changed.has(field) ? this.#changed.get(field) : this.#sections[section]?.[key]
+  }
+
   get sections(): Sections {
     if (this.#changed.size === 0) return this.#sections
     const fresh = new Map<string, Record<string, JsonValue>>()

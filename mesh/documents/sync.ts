@@ -7,11 +7,14 @@
 //   Y2. What a peer has is only ever what that peer itself said. What was sent without waiting and got lost,
 //       the peer pulls when our next pulse tells it how far we are.
 //   Y3. One owner's document is pulled from one peer at a time.
+//   Y4. What a connected owner has pushed may be on its way, or wait here for its turn. It is pulled only if
+//       nothing more of that document comes for PUSH_PATIENCE_MS: a node that is behind gets nothing twice.
 
-import type { Cbor, Logger, NodeId } from '../../core/index.ts'
+import type { Cbor, Clock, Logger, NodeId } from '../../core/index.ts'
 import { fieldsOf } from '../exchange.ts'
 import {
   MEMBERS_MAX,
+  PUSH_PATIENCE_MS,
   SYNC_BYTES_MAX,
   SYNC_TIMEOUT_MS,
   UNCONFIRMED_BYTES_MAX,
@@ -26,6 +29,7 @@ import type { Position, Vector } from './log.ts'
 const DOCUMENTS_SERVICE = 'documents'
 
 export interface DocumentSyncDeps {
+  readonly clock: Clock
   readonly self: NodeId
   readonly documents: Documents
   readonly rpc: RpcClient
@@ -47,6 +51,7 @@ export class DocumentSync {
   readonly #deps: DocumentSyncDeps
   readonly #peers = new Map<NodeId, PeerSync>()
   readonly #pulled = new Set<NodeId>()
+  readonly #awaited = new Set<NodeId>()
 
   constructor(deps: DocumentSyncDeps) {
     this.#deps = deps
@@ -81,16 +86,43 @@ export class DocumentSync {
       ([owner, position]) =>
         owner !== self &&
         !this.#pulled.has(owner) &&
+        !this.#awaited.has(owner) &&
         !documents.isQuarantined(owner) &&
         isBehind(documents.position(owner), position)
     )
-    if (wanted.length > 0) tasks.run('pull', () => this.#pull(peer, new Map(wanted)))
+    const pushed = wanted.filter(([owner]) => this.#mayBePushed(owner))
+    const missing = wanted.filter(([owner]) => !this.#mayBePushed(owner))
+    if (missing.length > 0) tasks.run('pull', () => this.#pull(peer, new Map(missing)))
+    if (pushed.length > 0) tasks.run('await', (end) => this.#await(peer, new Map(pushed), end))
+  }
+
+  #mayBePushed(owner: NodeId): boolean {
+    return this.#peers.has(owner) && this.#deps.documents.position(owner) !== null
+  }
+
+  /** Y4 */
+  async #await(peer: NodeId, wanted: Vector, signal: AbortSignal): Promise<void> {
+    const { clock, documents } = this.#deps
+    for (const owner of wanted.keys()) this.#awaited.add(owner)
+    const before = new Map([...wanted.keys()].map((owner) => [owner, documents.log(owner)]))
+    try {
+      await clock.sleep(PUSH_PATIENCE_MS, signal)
+    } finally {
+      for (const owner of wanted.keys()) this.#awaited.delete(owner)
+    }
+    const missing = [...wanted].filter(
+      ([owner, position]) =>
+        !this.#pulled.has(owner) &&
+        documents.log(owner) === before.get(owner) &&
+        isBehind(documents.position(owner), position)
+    )
+    if (missing.length > 0) await this.#pull(peer, new Map(missing))
   }
 
   #push(peer: NodeId): void {
     const sync = this.#peers.get(peer)
     if (sync === undefined || sync.isPushing || this.#tell(peer, sync)) return
-    if (this.#missing(sync).length === 0) return
+    if (this.#since(sync.sent).length === 0) return
     sync.isPushing = true // Before the first await, so that two calls share one push (Y1).
     this.#deps.tasks.run('push', async () => {
       const isDone = await this.#pushAll(peer, sync).catch((error: unknown) => {
@@ -123,21 +155,24 @@ export class DocumentSync {
   async #pushAll(peer: NodeId, sync: PeerSync): Promise<boolean> {
     const { self, rpc, isMember } = this.#deps
     for (;;) {
-      const envelopes = this.#missing(sync).map((each) => each.bytes)
+      const from = sync.sent // What is on its way comes before this.
+      const envelopes = this.#since(from).map((each) => each.bytes)
       if (envelopes.length === 0) return true
       if (this.#peers.get(peer) !== sync) return false
       const options = { signal: this.#deps.tasks.signal, timeoutMs: SYNC_TIMEOUT_MS }
       const answer = await rpc.call(peer, DOCUMENTS_SERVICE, 'push', { envelopes }, options)
       const position = parseVector(answer, isMember).get(self) ?? null
-      const hasMoved = position !== null && isBehind(sync.known, position)
-      confirm(sync, position)
-      if (!hasMoved) return false
+      sync.known = position
+      sync.sent = position // What was on its way has arrived by now, or is lost.
+      const hasMoved = position !== null && isBehind(from, position)
+      const hasLost = from !== null && (position === null || isBehind(position, from))
+      if (!hasMoved && !hasLost) return false
     }
   }
 
-  #missing(sync: PeerSync): ReturnType<typeof envelopesSince> {
+  #since(position: Position | null): ReturnType<typeof envelopesSince> {
     const log = this.#deps.documents.log(this.#deps.self)
-    return log === null ? [] : envelopesSince(log, sync.known, SYNC_BYTES_MAX)
+    return log === null ? [] : envelopesSince(log, position, SYNC_BYTES_MAX)
   }
 
   async #pull(peer: NodeId, wanted: Vector): Promise<void> {

@@ -57,6 +57,8 @@ describe('mesh/documents: documents', () => {
 
   async function published(): Promise<void> {
     await untilQuiet()
+    clock.advanceTo(clock.now()) // The loop comes round at once.
+    await untilQuiet()
     clock.advanceTo(millis(clock.now() + 10))
     await untilQuiet()
   }

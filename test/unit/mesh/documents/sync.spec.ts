@@ -5,7 +5,12 @@ import { systemEntropy } from '../../../../core/system.ts'
 import { Documents } from '../../../../mesh/documents/documents.ts'
 import { encodeVector } from '../../../../mesh/documents/log.ts'
 import { DocumentSync } from '../../../../mesh/documents/sync.ts'
-import { UNCONFIRMED_BYTES_MAX, UNCONFIRMED_STEPS_MAX } from '../../../../mesh/limits.ts'
+import { fieldsOf } from '../../../../mesh/exchange.ts'
+import {
+  PUSH_PATIENCE_MS,
+  UNCONFIRMED_BYTES_MAX,
+  UNCONFIRMED_STEPS_MAX
+} from '../../../../mesh/limits.ts'
 import type { RpcClient } from '../../../../mesh/rpc/index.ts'
 import { Tasks } from '../../../../mesh/tasks.ts'
 import { MemoryStore } from '../../../doubles/memory-store.ts'
@@ -21,8 +26,12 @@ interface Side {
   readonly sync: DocumentSync
   /** What it has sent: calls wait for an answer, notes do not. */
   readonly sent: { calls: number; notes: number }
+  /** Steps that went with the last call. */
+  steps: number
   /** Notes on their way are lost. */
   losesNotes: boolean
+  /** Notes on their way arrive when this is called; null while they do at once. */
+  held: (() => void)[] | null
   /** Calls find nobody. */
   isDeaf: boolean
 }
@@ -47,12 +56,16 @@ describe('mesh/documents: how steps travel', () => {
     const rpc: RpcClient = {
       call: async (to, _service, method, body) => {
         made.sent.calls += 1
+        const { envelopes } = fieldsOf(body)
+        made.steps = Array.isArray(envelopes) ? envelopes.length : 0
         if (made.isDeaf) throw new Error('nobody')
         return deliver(to, method, body)
       },
       notify: (to, _service, method, body) => {
         made.sent.notes += 1
-        if (!made.losesNotes) void deliver(to, method, body)
+        const arrive = (): void => void deliver(to, method, body)
+        if (made.held !== null) made.held.push(arrive)
+        else if (!made.losesNotes) arrive()
       },
       open: () => assert.fail('nothing streams')
     }
@@ -63,6 +76,7 @@ describe('mesh/documents: how steps travel', () => {
     )
     const sync = new DocumentSync({
       self: signer.nodeId,
+      clock,
       documents,
       rpc,
       tasks,
@@ -70,13 +84,16 @@ describe('mesh/documents: how steps travel', () => {
       isMember
     })
     const sent = { calls: 0, notes: 0 }
-    const made: Side = { documents, sync, sent, losesNotes: false, isDeaf: false }
+    const state = { sent, steps: 0, losesNotes: false, held: null, isDeaf: false }
+    const made: Side = { documents, sync, ...state }
     documents.open(meshId('ab'.repeat(32)))
     return made
   }
 
   async function put(value: string): Promise<void> {
     one.documents.put('processes', '1', value)
+    await untilQuiet()
+    clock.advanceTo(clock.now()) // The loop comes round at once.
     await untilQuiet()
     clock.advanceTo(millis(clock.now() + 10))
     await untilQuiet()
@@ -85,6 +102,11 @@ describe('mesh/documents: how steps travel', () => {
   /** What `from` has is told to `to`, as its pulse would. */
   async function pulse(from: Side, to: Side, name: NodeId): Promise<void> {
     to.sync.compare(name, encodeVector(from.documents.vector()))
+    await untilQuiet()
+  }
+
+  async function waitFor(duration: number): Promise<void> {
+    clock.advanceTo(millis(clock.now() + duration))
     await untilQuiet()
   }
 
@@ -132,6 +154,32 @@ describe('mesh/documents: how steps travel', () => {
     await put('one more')
     assert.ok(one.sent.calls > 0)
     assert.equal(shown(two), 'one more', 'and what was lost comes with it')
+  })
+
+  it('sends a peer that is behind what it has not been sent, and nothing twice', async () => {
+    for (let step = 0; step < UNCONFIRMED_STEPS_MAX; step++) await put(`step ${step}`)
+    assert.deepEqual(one.sent, { calls: 0, notes: UNCONFIRMED_STEPS_MAX })
+    await put('one more')
+    assert.deepEqual([one.sent.calls, one.steps], [1, 1])
+    assert.equal(shown(two), 'one more')
+  })
+
+  it('pulls nothing that its owner is bringing, and what is lost a moment later (Y4)', async () => {
+    two.sync.connected(a.nodeId)
+    await untilQuiet()
+    two.sent.calls = 0
+    one.held = []
+    for (const value of ['2', '3']) await put(value)
+    await pulse(one, two, a.nodeId)
+    one.held.shift()?.() // The first of them is slow, and arrives.
+    await waitFor(PUSH_PATIENCE_MS)
+    assert.deepEqual([two.sent.calls, shown(two)], [0, '2'])
+    one.held = [] // The second is lost.
+    await pulse(one, two, a.nodeId)
+    await waitFor(PUSH_PATIENCE_MS - 1)
+    assert.equal(two.sent.calls, 0)
+    await waitFor(1)
+    assert.deepEqual([two.sent.calls, shown(two)], [1, '3'])
   })
 
   it('gathers steps for a peer that does not answer, and sends no more of them (Y1)', async () => {
