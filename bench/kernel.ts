@@ -10,7 +10,15 @@ import { fileURLToPath } from 'node:url'
 import { Queue, QueueEvents } from 'bullmq'
 import { nodeId } from '../core/index.ts'
 import type { ControlClient } from '../node/api/index.ts'
-import { isAlive, Lab, LOOPBACK, residentBytes, resultOf, until } from '../test/chaos/kernel/lab.ts'
+import {
+  cpuTicks,
+  isAlive,
+  Lab,
+  LOOPBACK,
+  residentBytes,
+  resultOf,
+  until
+} from '../test/chaos/kernel/lab.ts'
 import { startPeer } from './peers/child.ts'
 import { bareMesh, inviteLine } from './peers/meshes.ts'
 import { startRedis } from './peers/redis.ts'
@@ -209,13 +217,6 @@ async function childOf(pid: number): Promise<number | null> {
   const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')
   const [first] = text.trim().split(' ')
   return first === undefined || first === '' ? null : Number(first)
-}
-
-/** User and system time, all threads. */
-async function cpuTicks(pid: number): Promise<number> {
-  const line = await readFile(`/proc/${pid}/stat`, 'utf8')
-  const fields = line.slice(line.lastIndexOf(')') + 2).split(' ')
-  return Number(fields[11]) + Number(fields[12])
 }
 
 /** Memory after work: what 2,000 tasks leave behind, and what of it the kernel gives back when it rests. */

@@ -196,7 +196,11 @@ describe('netns: kernels on networks that fail', function () {
       (await lab.peer('a', 'b')).connection === 'relayed'
     while (!(await relayed())) await pause(100)
     const long = lab.weaver('a', 'run', '--on', 'b', '--', 'sh', '-c', 'sleep 4; echo whole')
-    await pause(1000)
+    // The call is under way when the better path comes.
+    await lab.until(async () => {
+      const { stdout: rows } = await lab.weaver('b', 'kernel', 'ps', '--json')
+      return /"state": ?"running"/.test(rows)
+    })
     lab.net.heal(a, b)
     const { stdout, code } = await lab.weaver('a', 'mesh', 'ping', 'b')
     assert.match(stdout, /directly/)

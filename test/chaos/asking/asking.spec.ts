@@ -49,16 +49,8 @@ describe('chaos: what processes ask of their kernel', function () {
     return toldIn(stdout)
   }
 
-  async function log(...query: readonly string[]): Promise<readonly ChainEntry[]> {
-    const { stdout } = await lab.weaver('laptop', 'chain', 'log', '--json', '-n', '500', ...query)
-    return stdout
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line): ChainEntry => JSON.parse(line))
-  }
-
   async function decisions(rule: string): Promise<readonly ChainEntry[]> {
-    const entries = await log('--kind', 'policy.decision')
+    const entries = await lab.log('laptop', '--kind', 'policy.decision')
     return entries.filter(({ payload }) => JSON.stringify(payload).includes(`"${rule}"`))
   }
 
@@ -136,7 +128,7 @@ told(ask('POST', '/api/v1/tools/hash/call', {**call, 'containment': 'none'}))
     assert.match(allowed?.actor ?? '', /^process:\d+$/)
     const [refused] = await decisions('capability.not-held')
     assert.equal(refused?.subject, 'tool:other')
-    const [called] = await log('--kind', 'tool.called')
+    const [called] = await lab.log('laptop', '--kind', 'tool.called')
     assert.equal(called?.actor, allowed?.actor)
   })
 
@@ -334,10 +326,10 @@ time.sleep(300)
 `
     )
     assert.match(await written('taker', /giver/), /giver/)
-    await lab.weaver('laptop', 'agent', 'stop', 'giver')
+    await lab.done('laptop', 'agent', 'stop', 'giver')
     await written('taker', /cut[^]*nothing there/)
     assert.deepEqual(await readdir(join(kernel.home, 'run', 'ask')), [])
-    await lab.weaver('laptop', 'agent', 'stop', 'taker')
+    await lab.done('laptop', 'agent', 'stop', 'taker')
   })
 
   it('a local user of another name cannot open it', async function () {
@@ -362,7 +354,7 @@ for path in (${JSON.stringify(join(folder, socket))}, ${JSON.stringify(join(kern
       { encoding: 'utf8' }
     )
     assert.equal(stdout, 'Permission denied\nPermission denied\n')
-    await lab.weaver('laptop', 'agent', 'stop', 'quiet')
+    await lab.done('laptop', 'agent', 'stop', 'quiet')
   })
 
   it('starts others within its own role and grants alone, and they end with it (attack 6)', async () => {
@@ -433,7 +425,7 @@ time.sleep(300)
     assert.match(story, /policy\.decision {2}process:\d+ -> agent:child .*role\.devops\.spawns/)
     assert.match(story, /process\.started .*"name":"child"/)
     assert.match(story, /task\.started/)
-    await lab.weaver('laptop', 'agent', 'stop', 'boss')
+    await lab.done('laptop', 'agent', 'stop', 'boss')
     await until(async () => {
       const left = (await kernel.client.agents()).filter(({ state }) => state === 'running')
       const tasks = (await kernel.client.tasks()).filter(({ state }) => state === 'running')

@@ -18,7 +18,7 @@ import {
 import type { Cbor, NodeId } from '../../../core/index.ts'
 import { createCapabilities } from '../../../governance/index.ts'
 import type { Capabilities } from '../../../governance/index.ts'
-import type { Agent, ChainEntry, Task } from '../../../node/api/index.ts'
+import type { Agent, Task } from '../../../node/api/index.ts'
 import { detectContainment } from '../../../node/containment/detect.ts'
 import { Lab, until } from '../kernel/lab.ts'
 import type { KernelHandle } from '../kernel/lab.ts'
@@ -151,7 +151,7 @@ describe('chaos: what members ask of a kernel', function () {
     assert.equal(await refusal('agents', 'spawn', files), 'GOVERNANCE_DENIED')
     const tool = agent('fine', { sandbox: sandbox(['tool:hash']), authority: good })
     assert.equal(await refusal('agents', 'spawn', tool), null)
-    await lab.weaver('laptop', 'agent', 'stop', 'fine')
+    await lab.done('laptop', 'agent', 'stop', 'fine')
   })
 
   it('a task: neither a claim in the offer nor a token for another run, twice or elsewhere, counts', async () => {
@@ -216,14 +216,8 @@ describe('chaos: what members ask of a kernel', function () {
     ] as const) {
       assert.notEqual(await refusal(service, method, { taskId: TASK, epoch: 1 }), null)
     }
-    const { stdout } = await lab.weaver('laptop', 'chain', 'log', '--json', '-n', '400')
-    const entries = stdout
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line): ChainEntry => JSON.parse(line))
-    const decided = entries.filter(({ kind, actor }) => {
-      return kind === 'policy.decision' && actor === `node:${peer.id}`
-    })
+    const entries = await lab.log('laptop', '--kind', 'policy.decision')
+    const decided = entries.filter(({ actor }) => actor === `node:${peer.id}`)
     assert.ok(decided.length >= 6, 'what was refused by policy is in the chain, in its name')
   })
 
@@ -234,7 +228,7 @@ describe('chaos: what members ask of a kernel', function () {
     // A role of this home's own: those that ship do not run a program that opens sockets by itself.
     for (const action of ['process.exec', 'task.submit', 'exec.use', 'delegate.use', 'tool.use']) {
       const permit = `@id("mine.${action}") permit (principal in Weft::Role::"hand", action == Weft::Action::"${action}", resource);`
-      assert.equal((await lab.weaver('laptop', 'policy', 'add', permit)).code, 0)
+      await lab.done('laptop', 'policy', 'add', permit)
     }
     const words = ['run', '--role', 'hand']
     const grants = ['exec:python3', 'delegate:server', 'tool:hash']

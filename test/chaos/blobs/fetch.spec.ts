@@ -4,10 +4,10 @@
 
 import assert from 'node:assert/strict'
 import { createHash, randomFillSync } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { createReadStream, statSync } from 'node:fs'
 import { open, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Lab, residentBytes, resultOf, until } from '../kernel/lab.ts'
+import { isAlive, Lab, residentBytes, resultOf, until } from '../kernel/lab.ts'
 
 const SIZE = 96 * 1024 * 1024
 const MB = 1e6
@@ -41,42 +41,43 @@ describe('blobs between kernels', function () {
     return await digestOf(out)
   }
 
-  /** Begins a fetch, and resolves when some of it has arrived. */
-  async function begin(
-    name: string,
+  /** Begins a fetch on the server, and kills a kernel as soon as some of it has arrived. */
+  async function killedInMidFetch(
+    victim: string,
     id: string
   ): Promise<{ readonly result: ReturnType<typeof resultOf> }> {
-    const fetching = lab.spawn(name, ['blob', 'get', id, '--json'])
+    // Found before, so that nothing comes between the look at the file and the signal.
+    const pid = await lab.pidOf(victim)
+    const fetching = lab.spawn('server', ['blob', 'get', id, '--json'])
     fetching.stdin?.end()
     const result = resultOf(fetching)
-    const part = join(lab.homeOf(name), 'blobs', `${id}.part`)
-    await until(async () => (await sizeOf(part)) > SIZE / 10)
+    const part = join(lab.homeOf('server'), 'blobs', `${id}.part`)
+    await until(() => {
+      const size = statSync(part, { throwIfNoEntry: false })?.size ?? 0
+      if (size <= SIZE / 10) return false
+      process.kill(pid, 'SIGKILL')
+      return true
+    })
+    await until(() => !isAlive(pid))
     return { result }
   }
 
   it('goes on where it was when the receiver is killed in mid-fetch', async () => {
     const id = await put('laptop')
-    const { result } = await begin('server', id)
-    await lab.kill('server')
+    const { result } = await killedInMidFetch('server', id)
     await result
     const part = join(lab.homeOf('server'), 'blobs', `${id}.part`)
     assert((await soundChunks(part, file)) > 0, 'nothing of it was kept')
-    await lab.start('server')
-    await until(async () =>
-      (await lab.weaver('server', 'mesh', 'status', '--json')).stdout.includes('"connected": 1')
-    )
-    const fetched = lab.spawn('server', ['blob', 'get', id, '--json'])
-    fetched.stdin?.end()
-    const { code, stderr } = await resultOf(fetched)
-    assert.equal(code, 0, stderr)
+    const server = await lab.start('server')
+    await until(async () => (await server.client.meshStatus()).connected === 1)
+    await lab.done('server', 'blob', 'get', id, '--json')
     assert.equal(await get('server', id), digest)
     assert.equal(await sizeOf(part), 0, 'the part is still there')
   })
 
   it('waits for a sender that is killed in mid-fetch, and goes on when it is back', async () => {
     const id = await put('laptop')
-    const { result } = await begin('server', id)
-    await lab.kill('laptop')
+    const { result } = await killedInMidFetch('laptop', id)
     await lab.start('laptop')
     const { code, stderr } = await result
     assert.equal(code, 0, stderr)
@@ -115,7 +116,7 @@ describe('blobs between kernels', function () {
   })
 
   it('says when there is no room, keeps to the budget, and leaves nothing behind', async () => {
-    await lab.weaver('server', 'kernel', 'stop')
+    await lab.done('server', 'kernel', 'stop')
     await lab.start('server', '--blob-budget', '50MB')
     const over = await lab.weaver('server', 'blob', 'put', file, '--json')
     assert.equal(over.code, 1)

@@ -42,7 +42,7 @@ describe('docs/verify.html in a real browser', function () {
     const [proof, exported] = [join(lab.folder, 'proof.json'), join(lab.folder, 'all.weft')]
     const made = await lab.weaver('laptop', 'chain', 'prove', '1.0@laptop', '-o', proof)
     assert.equal(made.code, 0, made.stderr)
-    assert.equal((await lab.weaver('laptop', 'chain', 'export', '-o', exported)).code, 0)
+    await lab.done('laptop', 'chain', 'export', '-o', exported)
     await browser.send('Page.navigate', { url: PAGE })
     await until(async () => (await browser.ask('document.readyState')) === 'complete')
 

@@ -9,6 +9,7 @@ import { mkdir, open, readdir, rm, stat, truncate, writeFile } from 'node:fs/pro
 import { join } from 'node:path'
 import { isAlive, Lab, until } from '../kernel/lab.ts'
 import type { KernelHandle } from '../kernel/lab.ts'
+import { heightOf, untilHeld } from './lanes.ts'
 
 const INVITE = { ttlMs: 60_000, uses: 1, role: 'member' } as const
 
@@ -40,9 +41,8 @@ describe('chaos: disks that fail under a kernel (R4)', function () {
   afterEach(() => lab.close())
 
   async function decisions(name: string): Promise<number> {
-    const filter = ['--kind', 'policy.decision', '-n', '9999', '--json']
-    const { stdout } = await lab.weaver(name, 'chain', 'log', ...filter)
-    return stdout.split('\n').filter((line) => line.includes('mesh.invite')).length
+    const decided = await lab.log(name, '--kind', 'policy.decision')
+    return decided.filter((entry) => JSON.stringify(entry).includes('mesh.invite')).length
   }
 
   it('a full disk refuses every act, keeps what was acknowledged, and goes on within 5 s', async function () {
@@ -74,7 +74,7 @@ describe('chaos: disks that fail under a kernel (R4)', function () {
       await until(async () => (await codeOf(client.invite(INVITE))) === 'done', 5000)
       assert((await decisions('laptop')) >= acknowledged + 1)
       assert.deepEqual((await client.verifyChain(null)).problems, [])
-      await lab.weaver('laptop', 'kernel', 'stop')
+      await lab.done('laptop', 'kernel', 'stop')
     } finally {
       execFileSync('umount', ['-l', home])
     }
@@ -112,29 +112,21 @@ describe('chaos: disks that fail under a kernel (R4)', function () {
   it('every data file of a lane that rots or is cut is found, named, and repaired from a peer', async () => {
     const [laptop, server] = await lab.pair()
     for (let act = 0; act < 5; act += 1) await laptop.client.invite(INVITE)
-    const lanes = (await laptop.client.chainStatus()).lanes
-    const own = lanes.find(({ node }) => node === 'laptop')
-    assert(own !== undefined)
-    await until(async () => {
-      const held = (await server.client.chainStatus()).lanes.find(({ node }) => node === 'laptop')
-      const now = (await laptop.client.chainStatus()).lanes.find(({ node }) => node === 'laptop')
-      return held?.height === now?.height
-    })
-    for (const file of await laneFiles(server, own.nodeId)) {
+    await untilHeld(server, laptop)
+    const { nodeId } = await laptop.client.status()
+    for (const file of await laneFiles(server, nodeId)) {
       const { size } = await stat(file)
       for (const offset of [20, Math.floor(size / 2), size - 9]) {
         await flip(file, offset)
         const found = await server.client.verifyChain('laptop')
         assert.equal(found.ok, false, `byte ${offset} of ${file}`)
         assert(found.problems.every(({ lane, height }) => lane === 'laptop' && height !== null))
-        const { code, stdout } = await lab.weaver('server', 'chain', 'repair', '--json')
-        assert.equal(code, 0, stdout)
+        await lab.done('server', 'chain', 'repair', '--json')
         assert.deepEqual((await server.client.verifyChain(null)).problems, [])
       }
       await truncate(file, Math.floor(size / 2))
       assert.equal((await server.client.verifyChain('laptop')).ok, false)
-      const { code, stdout } = await lab.weaver('server', 'chain', 'repair', '--json')
-      assert.equal(code, 0, stdout)
+      await lab.done('server', 'chain', 'repair', '--json')
       assert.deepEqual((await server.client.verifyChain(null)).problems, [])
     }
   })
@@ -142,15 +134,11 @@ describe('chaos: disks that fail under a kernel (R4)', function () {
   it('an own lane that lost its tail, or all, keeps the kernel from starting until it is repaired', async () => {
     const [laptop, server] = await lab.pair()
     for (let act = 0; act < 5; act += 1) await server.client.invite(INVITE).catch(() => undefined)
-    const status = await server.client.chainStatus()
-    const own = status.lanes.find(({ node }) => node === 'server')
-    assert(own !== undefined)
-    await until(async () => {
-      const held = (await laptop.client.chainStatus()).lanes.find(({ node }) => node === 'server')
-      return (held?.height ?? 0) >= own.height
-    })
+    const { nodeId } = await server.client.status()
+    const height = await heightOf(server, 'server')
+    await untilHeld(laptop, server)
     await lab.kill('server') // What it would say at a stop, nobody else would know.
-    const [file = ''] = await laneFiles(server, own.nodeId)
+    const [file = ''] = await laneFiles(server, nodeId)
     for (const damage of [() => truncate(file, 700), () => removeChain(server)]) {
       await damage()
       const refused = await lab.weaver('server', 'kernel', 'start')
@@ -159,14 +147,8 @@ describe('chaos: disks that fail under a kernel (R4)', function () {
       const repaired = await lab.weaver('server', 'chain', 'repair')
       assert.equal(repaired.code, 0, repaired.stderr)
       assert.deepEqual((await server.client.verifyChain(null)).problems, [])
-      const now = await server.client.chainStatus()
-      assert((now.lanes.find(({ node }) => node === 'server')?.height ?? 0) > own.height)
-      await until(async () => {
-        const peer = await laptop.client.chainStatus()
-        const mine = (await server.client.chainStatus()).lanes.find(({ node }) => node === 'server')
-        const held = peer.lanes.find(({ node }) => node === 'server')
-        return held?.height === mine?.height && held?.state === 'ok'
-      })
+      assert((await heightOf(server, 'server')) > height)
+      await untilHeld(laptop, server)
       await lab.kill('server')
     }
   })

@@ -25,8 +25,7 @@ import { silentLog } from '../../doubles/silent-log.ts'
 import { Lab, until } from '../kernel/lab.ts'
 import type { KernelHandle } from '../kernel/lab.ts'
 import { HostilePeer } from '../mesh/hostile-peer.ts'
-
-type LaneView = Awaited<ReturnType<KernelHandle['client']['chainStatus']>>['lanes'][number]
+import { heightOf, laneOf } from './lanes.ts'
 
 describe('chaos: a member that forges its lane (attack classes 19 and 20)', function () {
   this.timeout(120_000)
@@ -104,10 +103,6 @@ describe('chaos: a member that forges its lane (attack classes 19 and 20)', func
     await mallory.call(peer, 'chain', 'heads', [head])
   }
 
-  async function laneOf({ client }: KernelHandle, id: NodeId): Promise<LaneView | undefined> {
-    return (await client.chainStatus()).lanes.find((each) => each.nodeId === id)
-  }
-
   async function recordsOf(chain: Chain): Promise<readonly Uint8Array[]> {
     return (await chain.read(mallory.id, 1, 1e6)).records
   }
@@ -135,7 +130,7 @@ describe('chaos: a member that forges its lane (attack classes 19 and 20)', func
         kernel.name
       )
     }
-    await lab.weaver('laptop', 'kernel', 'restart')
+    await lab.done('laptop', 'kernel', 'restart')
     assert.equal((await laneOf(laptop, mallory.id))?.state, 'forked')
     const run = await lab.weaver(
       'laptop',
@@ -174,7 +169,7 @@ describe('chaos: a member that forges its lane (attack classes 19 and 20)', func
     await show(laptop, [first, backDated])
     // A block of the server's lane, signed by Mallory.
     const victim = await idOf(server)
-    const held = (await laneOf(laptop, victim))?.height ?? 0
+    const held = await heightOf(laptop, victim)
     const peer = await idOf(laptop)
     const stolen = signedBlock(
       mallory.signer,
@@ -186,8 +181,8 @@ describe('chaos: a member that forges its lane (attack classes 19 and 20)', func
       { lane: victim, height: held + 1, hash: tipIn(stolen).hash, entries: 9999 }
     ])
     // What an honest member does next is stored: so the kernel has been through all of it.
-    assert.equal((await lab.weaver('server', 'run', '--', 'true')).code, 0)
-    await until(async () => ((await laneOf(laptop, victim))?.height ?? 0) > held)
+    await lab.done('server', 'run', '--', 'true')
+    await until(async () => (await heightOf(laptop, victim)) > held)
     assert.equal((await laneOf(laptop, mallory.id))?.height, 1)
     await until(async () => (await laneOf(laptop, victim))?.state === 'ok')
     assert.equal((await laptop.client.verifyChain(null)).ok, true)
@@ -225,7 +220,7 @@ describe('chaos: a member that forges its lane (attack classes 19 and 20)', func
     await chain.append([{ kind: 'b', actor: 'user:local', subject: 'task:1', payload: null }])
     await show(laptop, await recordsOf(chain))
     await until(async () => (await laneOf(laptop, mallory.id))?.height === 2)
-    await lab.weaver('laptop', 'kernel', 'restart')
+    await lab.done('laptop', 'kernel', 'restart')
     const { listen } = await laptop.client.meshStatus()
     await reach(mallory, await idOf(laptop), listen)
     assert.equal(await cosign(laptop), 409)
@@ -237,7 +232,7 @@ describe('chaos: a member that forges its lane (attack classes 19 and 20)', func
       await mallory.call(peer, 'chain', 'heads', [{ lane: mallory.id, height: 9, hash, entries }])
       await mallory.call(peer, 'chain', 'heads', [{ lane: mallory.id, height, hash, entries }])
     }
-    assert.equal((await lab.weaver('laptop', 'chain', 'verify')).code, 0)
+    await lab.done('laptop', 'chain', 'verify')
     const view = await laneOf(laptop, mallory.id)
     assert.equal(view?.height, 2)
     assert.notEqual(view?.state, 'forked')

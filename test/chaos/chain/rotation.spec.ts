@@ -3,16 +3,12 @@
 import assert from 'node:assert/strict'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ChainLane } from '../../../node/api/index.ts'
 import { nodeId as checkedId } from '../../../core/index.ts'
 import { noteOwner } from '../../../node/home.ts'
 import { LevelStore } from '../../../node/level-store.ts'
-import { Lab, until } from '../kernel/lab.ts'
+import { Lab, until, untilAlive } from '../kernel/lab.ts'
 import type { KernelHandle } from '../kernel/lab.ts'
-
-async function lanesOf({ client }: KernelHandle): Promise<readonly ChainLane[]> {
-  return (await client.chainStatus()).lanes
-}
+import { heightOf, laneOf } from './lanes.ts'
 
 async function nodeIdOf({ client }: KernelHandle): Promise<string> {
   return (await client.status()).nodeId
@@ -34,7 +30,7 @@ describe('changing the key of a node', function () {
     const [laptop, server] = await lab.pair()
     const before = await nodeIdOf(server)
     const oldKey = await readFile(join(server.home, 'identity.key'), 'utf8')
-    await lab.weaver('server', 'run', '--', 'true')
+    await lab.done('server', 'run', '--', 'true')
     const { code, stdout, stderr } = await lab.weaver('server', 'chain', 'rotate', '--json')
     assert.equal(code, 0, stderr)
     const { from, to }: { from: string; to: string } = JSON.parse(stdout)
@@ -44,18 +40,11 @@ describe('changing the key of a node', function () {
     assert.notEqual(await readFile(join(server.home, 'identity.key'), 'utf8'), oldKey)
     await assert.rejects(stat(join(server.home, 'identity.next')))
 
-    await until(async () => {
-      const peers = await laptop.client.peers()
-      return peers.some(
-        (peer) => peer.nodeId === to && peer.name === 'server' && peer.state === 'alive'
-      )
-    })
+    await untilAlive(laptop, to)
+    assert.equal((await laptop.client.peers()).find(({ nodeId }) => nodeId === to)?.name, 'server')
     // On the other member: the old lane whole and ended, the new one begun with the same entry.
-    await until(async () => {
-      const lanes = await lanesOf(laptop)
-      return lanes.some(({ nodeId, height }) => nodeId === to && height > 0)
-    })
-    const old = (await lanesOf(laptop)).find(({ nodeId }) => nodeId === from)
+    await until(async () => (await heightOf(laptop, to)) > 0)
+    const old = await laneOf(laptop, from)
     assert.equal(old?.state, 'ended')
     assert.equal(old.heir, to)
     const first = await laptop.client.chainEntry(`1.0@${to}`)
@@ -67,9 +56,9 @@ describe('changing the key of a node', function () {
       assert.equal(verified.code, 0, verified.stdout + verified.stderr)
     }
     // Work goes both ways, and what is exported holds for whoever knows nothing of all this.
-    assert.equal((await lab.weaver('laptop', 'run', '--on', 'server', '--', 'true')).code, 0)
+    await lab.done('laptop', 'run', '--on', 'server', '--', 'true')
     const file = join(lab.folder, 'all.weft')
-    assert.equal((await lab.weaver('laptop', 'chain', 'export', '-o', file)).code, 0)
+    await lab.done('laptop', 'chain', 'export', '-o', file)
     const offline = await lab.weaver('nobody', 'verify', file)
     assert.equal(offline.code, 0, offline.stdout + offline.stderr)
   })
@@ -88,17 +77,11 @@ describe('changing the key of a node', function () {
     await writeFile(join(server.home, 'identity.next'), newKey, { mode: 0o600 })
     await writeFile(join(server.home, 'identity.key'), oldKey)
     assert.equal(await nodeIdOf(await lab.start('server')), to)
-    await until(async () => {
-      const lanes = await lanesOf(laptop)
-      return lanes.some(({ nodeId, state }) => nodeId === from && state === 'ended')
-    })
-    await until(async () => {
-      const peers = await laptop.client.peers()
-      return peers.some(({ nodeId, state }) => nodeId === to && state === 'alive')
-    })
-    assert.equal((await lab.weaver('server', 'chain', 'verify', '--full')).code, 0)
+    await until(async () => (await laneOf(laptop, from))?.state === 'ended')
+    await untilAlive(laptop, to)
+    await lab.done('server', 'chain', 'verify', '--full')
     // The old key opens no door: a thief who brings it back is no member.
-    await lab.weaver('server', 'kernel', 'stop')
+    await lab.done('server', 'kernel', 'stop')
     await writeFile(join(server.home, 'identity.key'), oldKey)
     const other = await lab.weaver('server', 'kernel', 'start')
     assert.notEqual(other.code, 0)
@@ -116,8 +99,8 @@ describe('changing the key of a node', function () {
   it('with no other member in reach it waits under the old key, and says so', async () => {
     const [laptop, server] = await lab.pair()
     const { from, to } = await server.client.rotateKey()
-    await lab.weaver('laptop', 'kernel', 'stop')
-    await lab.weaver('server', 'kernel', 'stop')
+    await lab.done('laptop', 'kernel', 'stop')
+    await lab.done('server', 'kernel', 'stop')
     const alone = await lab.start('server')
     assert.equal(await nodeIdOf(alone), from)
     const refused = await lab.weaver('server', 'chain', 'rotate')
@@ -125,11 +108,8 @@ describe('changing the key of a node', function () {
     assert.match(refused.stderr, /none of the other members is connected/)
     await lab.start('laptop')
     await until(async () => (await alone.client.status()).mesh.connected > 0)
-    assert.equal((await lab.weaver('server', 'chain', 'rotate')).code, 0)
+    await lab.done('server', 'chain', 'rotate')
     assert.equal(await nodeIdOf(alone), to)
-    await until(async () => {
-      const peers = await laptop.client.peers()
-      return peers.some(({ nodeId, state }) => nodeId === to && state === 'alive')
-    })
+    await untilAlive(laptop, to)
   })
 })

@@ -87,13 +87,13 @@ describe('reading the chain as an auditor', function () {
     const { stdout } = await lab.weaver('laptop', 'chain', 'log', '-n', '100')
     assert.match(stdout, / 1\.0@laptop .*payload redacted by \d+\.\d+@/)
     const file = join(lab.folder, 'proof.json')
-    assert.equal((await lab.weaver('laptop', 'chain', 'prove', '1.0@laptop', '-o', file)).code, 0)
+    await lab.done('laptop', 'chain', 'prove', '1.0@laptop', '-o', file)
     const verified = await lab.weaver('nobody', 'verify', file)
     assert.equal(verified.code, 0, verified.stdout)
     assert.match(verified.stdout, /payload redacted; its hash stands/)
     assert.match(verified.stdout, /redacted by \d+\.\d+@[\s\S]*\{"reason":"a name"\}/)
     const left = ['chain', 'prove', '1.0@laptop', '--no-payload', '-o', file]
-    assert.equal((await lab.weaver('laptop', ...left)).code, 0)
+    await lab.done('laptop', ...left)
     const bare = await lab.weaver('nobody', 'verify', file)
     assert.match(bare.stdout, /payload redacted or left out/)
     for (const words of [
@@ -116,7 +116,7 @@ describe('reading the chain as an auditor', function () {
     const invite = await lab.invite('laptop')
     lab.runBehind('server', ['faketime', '-f', '-1h'])
     await lab.start('server', '--join', invite)
-    assert.equal((await lab.weaver('laptop', 'run', '--on', 'server', '--', 'true')).code, 0)
+    await lab.done('laptop', 'run', '--on', 'server', '--', 'true')
     await until(async () => {
       const { lanes } = await laptop.client.chainStatus()
       const behind = lanes.find(({ node }) => node === 'server')?.clockBehindMs ?? 0
@@ -124,6 +124,6 @@ describe('reading the chain as an auditor', function () {
     })
     const { stdout } = await lab.weaver('laptop', 'chain', 'status')
     assert.match(stdout, /server .*(?:1h|60m|59m)\S* behind/)
-    assert.equal((await lab.weaver('laptop', 'chain', 'verify')).code, 0)
+    await lab.done('laptop', 'chain', 'verify')
   })
 })

@@ -7,8 +7,9 @@ import { cp, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { nodePrimitives, verifyFile } from '../../../chain/offline/index.ts'
 import type { OfflineReport } from '../../../chain/offline/index.ts'
-import type { ChainStatus } from '../../../node/api/index.ts'
 import { Lab, until } from '../kernel/lab.ts'
+import type { KernelHandle } from '../kernel/lab.ts'
+import { laneOf } from './lanes.ts'
 
 async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes
@@ -21,34 +22,22 @@ async function verified(path: string): Promise<OfflineReport> {
 describe('chaos: witnesses', function () {
   this.timeout(120_000)
   let lab: Lab
+  let laptop: KernelHandle
 
   beforeEach(async () => {
     lab = await Lab.open()
-    await lab.pair()
+    ;[laptop] = await lab.pair()
   })
   afterEach(() => lab.close())
 
-  async function lane(name: string, of: string): Promise<ChainStatus['lanes'][number] | undefined> {
-    const { stdout } = await lab.weaver(name, 'chain', 'status', '--json')
-    const status: ChainStatus = JSON.parse(stdout)
-    return status.lanes.find(({ node }) => node === of)
-  }
-
   it('proofs and exports of a running mesh are sound to a verifier that has only the file', async () => {
-    await lab.weaver('laptop', 'run', '--gpu', '1', '--', 'true')
-    await until(async () => (await lane('laptop', 'server'))?.checkpoint?.witnesses[0] === 'laptop')
-    await until(async () => (await lane('laptop', 'laptop'))?.checkpoint?.witnesses[0] === 'server')
-    const { stdout } = await lab.weaver(
-      'laptop',
-      'chain',
-      'log',
-      '--kind',
-      'task.committed',
-      '--json'
-    )
-    const { entry }: { entry: string } = JSON.parse(stdout.trim())
+    await lab.done('laptop', 'run', '--gpu', '1', '--', 'true')
+    await until(async () => (await laneOf(laptop, 'server'))?.checkpoint?.witnesses[0] === 'laptop')
+    await until(async () => (await laneOf(laptop, 'laptop'))?.checkpoint?.witnesses[0] === 'server')
+    const [committed] = await lab.log('laptop', '--kind', 'task.committed')
+    const entry = committed?.entry ?? ''
     const proof = join(lab.folder, 'proof.json')
-    assert.equal((await lab.weaver('laptop', 'chain', 'prove', entry, '-o', proof)).code, 0)
+    await lab.done('laptop', 'chain', 'prove', entry, '-o', proof)
     const report = await verified(proof)
     assert.deepEqual([report.problems, report.entry?.id], [[], entry])
     assert.deepEqual(
@@ -56,7 +45,7 @@ describe('chaos: witnesses', function () {
       ['server']
     )
     const all = join(lab.folder, 'all.weft')
-    assert.equal((await lab.weaver('laptop', 'chain', 'export', '-o', all)).code, 0)
+    await lab.done('laptop', 'chain', 'export', '-o', all)
     const exported = await verified(all)
     assert.deepEqual([exported.problems, exported.lanes], [[], 2])
     const command = await lab.weaver(
@@ -74,23 +63,23 @@ describe('chaos: witnesses', function () {
   it('a member that comes back with less of its lane is seen to, until it is whole again (R9)', async () => {
     const folder = join(lab.homeOf('server'), 'chain')
     const backup = join(lab.folder, 'backup')
-    await lab.weaver('server', 'kernel', 'stop')
+    await lab.done('server', 'kernel', 'stop')
     await cp(folder, backup, { recursive: true })
     await lab.start('server', '--gpu', '1:24GB')
-    assert.equal((await lab.weaver('laptop', 'run', '--gpu', '1', '--', 'true')).code, 0)
-    await until(async () => (await lane('laptop', 'server'))?.state === 'ok')
-    await lab.weaver('server', 'kernel', 'stop')
+    await lab.done('laptop', 'run', '--gpu', '1', '--', 'true')
+    await until(async () => (await laneOf(laptop, 'server'))?.state === 'ok')
+    await lab.done('server', 'kernel', 'stop')
     await rm(folder, { recursive: true })
     await cp(backup, folder, { recursive: true })
     // Its own lane stops it as soon as a peer shows what it has lost: the start may fail or not.
     await lab.weaver('server', 'kernel', 'start')
-    await until(async () => (await lane('laptop', 'server'))?.state !== 'ok')
+    await until(async () => (await laneOf(laptop, 'server'))?.state !== 'ok')
     const states = new Set(['truncated', 'forked'])
-    assert(states.has((await lane('laptop', 'server'))?.state ?? ''))
-    assert.equal((await lane('laptop', 'laptop'))?.state, 'ok')
-    assert.equal((await lab.weaver('laptop', 'run', '--', 'true')).code, 0)
-    assert.equal((await lab.weaver('laptop', 'chain', 'verify', '--lane', 'laptop')).code, 0)
-    assert.equal((await lab.weaver('server', 'chain', 'repair')).code, 0)
-    await until(async () => (await lane('laptop', 'server'))?.state === 'ok')
+    assert(states.has((await laneOf(laptop, 'server'))?.state ?? ''))
+    assert.equal((await laneOf(laptop, 'laptop'))?.state, 'ok')
+    await lab.done('laptop', 'run', '--', 'true')
+    await lab.done('laptop', 'chain', 'verify', '--lane', 'laptop')
+    await lab.done('server', 'chain', 'repair')
+    await until(async () => (await laneOf(laptop, 'server'))?.state === 'ok')
   })
 })

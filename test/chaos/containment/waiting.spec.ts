@@ -9,7 +9,7 @@ import { DEFAULT_SANDBOX } from '../../../core/index.ts'
 import { detectContainment } from '../../../node/containment/detect.ts'
 import { contained } from '../../doubles/sandboxes.ts'
 import { Stage } from '../processes/stage.ts'
-import { until } from '../sandbox-wasm/processes.ts'
+import { until } from '../kernel/lab.ts'
 
 describe('a shell that waits to become a contained process', function () {
   this.timeout(60_000)
@@ -35,7 +35,7 @@ describe('a shell that waits to become a contained process', function () {
   }
 
   async function someWait(): Promise<void> {
-    await until('a shell waits', async () => waiting().length > 0)
+    await until(async () => waiting().length > 0)
   }
 
   it('gives it its words, its input, its output and its folder', async () => {
@@ -93,9 +93,7 @@ describe('a shell that waits to become a contained process', function () {
     await own.host.start()
     const { running, pid } = await own.detached('sleep', '100')
     const named = new RegExp(`/${pid}$`, 'm')
-    await until('it has joined its own group', async () =>
-      named.test(readFileSync(`/proc/${running.osPid}/cgroup`, 'utf8'))
-    )
+    await until(async () => named.test(readFileSync(`/proc/${running.osPid}/cgroup`, 'utf8')))
     await own.stop()
   })
 
@@ -104,7 +102,7 @@ describe('a shell that waits to become a contained process', function () {
     const others = waiting().length
     await own.host.start()
     await (await own.attach('true')).outcome()
-    await until('its own wait', async () => waiting().length > others)
+    await until(async () => waiting().length > others)
     await own.stop()
     assert.equal(waiting().length, others)
   })

@@ -25,7 +25,8 @@ import { librariesOf } from '../../../node/containment/workers.ts'
 import { realWalls } from '../../doubles/sandboxes.ts'
 import type { OpenWalls } from '../../doubles/sandboxes.ts'
 import { silentLog } from '../../doubles/silent-log.ts'
-import { childrenOf, isRunning, until } from '../sandbox-wasm/processes.ts'
+import { until } from '../kernel/lab.ts'
+import { childrenOf, isRunning } from '../sandbox-wasm/processes.ts'
 
 const CANARY = 'the canary'
 const MEMORY = 1024 * 1024 * 1024
@@ -247,7 +248,7 @@ describe('what has broken out of a tool', function () {
         const tool = mkdtempSync(join(folder, 'tool-'))
         const link: WorkerLink<never, unknown> =
           what === 'guest' ? await launcher.guest(tool, 'os') : await launcher.transpiler('os')
-        await until('it runs inside', async () => {
+        await until(async () => {
           const status = readFileSync(`/proc/${await inner(before)}/comm`, 'utf8')
           return /node|MainThread/.test(status) && asked.length === 1
         })
@@ -269,7 +270,7 @@ describe('what has broken out of a tool', function () {
         )
         link.kill()
         await link.ended
-        await until('all of it is gone', async () => !(await isRunning(osPid)))
+        await until(async () => !(await isRunning(osPid)))
       })
     }
   })

@@ -4,28 +4,19 @@
 // that was acknowledged, or refuses and names the file and a way out.
 
 import assert from 'node:assert/strict'
-import { cp, mkdir, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { cp, mkdir, open, readdir, readFile, rm, stat, truncate } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import process from 'node:process'
-import { ControlClient } from '../../../node/api/index.ts'
-import { Lab, LOOPBACK, until } from './lab.ts'
+import { clientOf, factsOf, fillHome } from './home-facts.ts'
+import type { Facts } from './home-facts.ts'
+import { Lab, LOOPBACK } from './lab.ts'
 
 const DAMAGES = ['cut', 'flipped', 'emptied', 'removed', 'unreadable'] as const
 type Damage = (typeof DAMAGES)[number]
+const BLOB_BYTES = 100_000
 
 /** One for each file, in turn; all of them in the long profile. */
 const IS_ALL = process.env['WEAVER_DAMAGE'] === 'all'
-
-/** What the kernel had acknowledged. */
-interface Facts {
-  readonly mesh: string | null
-  readonly node: string
-  readonly name: string
-  readonly secrets: readonly string[]
-  readonly task: string
-  readonly blobs: string
-  readonly policies: string
-}
 
 interface Expected {
   readonly file: RegExp
@@ -64,57 +55,25 @@ const EXPECTED: readonly Expected[] = [
 const IGNORED = /^(?:run|logs|spool|work)\/|^store\/(?:LOG|LOCK)/
 
 describe('chaos: every file of a home, damaged (R3, R4)', function () {
-  this.timeout(600_000)
+  // Some two hundred starts of a kernel in the long profile.
+  this.timeout(IS_ALL ? 3_600_000 : 600_000)
   let lab: Lab
   let facts: Facts
   let task = ''
 
-  async function factsOf(home: string): Promise<Facts> {
-    const client = new ControlClient({ socketPath: join(home, 'run', 'kernel.sock') })
-    const status = await client.status()
-    const policy = await client.policy()
-    return {
-      mesh: status.mesh.id,
-      node: status.nodeId,
-      name: status.name,
-      secrets: (await client.secrets()).map(({ name }) => name),
-      task: (await client.task(task)).state,
-      blobs: JSON.stringify((await client.blobs()).blobs),
-      policies: `${policy.refused ?? 'in force'}: ${policy.rules.some(({ id }) => id === 'mine')}`
-    }
-  }
-
   before(async () => {
     lab = await Lab.open()
-    const { client } = await lab.start('gold')
-    await client.setSecret('canary', new TextEncoder().encode('canary-value'))
-    await writeFile(join(lab.folder, 'blob'), 'x'.repeat(100_000))
-    const mine = '@id("mine") permit (principal, action == Weft::Action::"fs.read", resource);'
-    for (const words of [
-      ['blob', 'put', join(lab.folder, 'blob')],
-      ['policy', 'add', mine],
-      ['policy', 'lock'],
-      ['chain', 'redact', '1.0@gold', '--reason', 'x'],
-      ['chain', 'prove', '2.0@gold', '-o', join(lab.folder, 'proof')],
-      ['chain', 'verify'],
-      ['tool', 'call', 'hash', '{"algorithm":"shake256","text":"x"}']
-    ]) {
-      const { code, stderr } = await lab.weaver('gold', ...words)
-      assert.equal(code, 0, `${words.join(' ')}: ${stderr}`)
-    }
-    const run = await lab.weaver('gold', 'run', '--detach', '--json', '--', 'true')
-    const accepted: { taskId: string } = JSON.parse(run.stdout)
-    task = accepted.taskId
-    await until(async () => (await client.task(task)).state === 'succeeded')
-    facts = await factsOf(lab.homeOf('gold'))
+    await lab.start('gold')
+    task = await fillHome(lab, 'gold', BLOB_BYTES)
+    facts = await factsOf(lab.homeOf('gold'), task)
     assert.match(facts.policies, /^in force: true$/)
-    await lab.weaver('gold', 'kernel', 'stop')
+    await lab.done('gold', 'kernel', 'stop')
   })
   after(() => lab.close())
 
   /** Null for all that was acknowledged, else what is lacking. */
   async function started(home: string, { lacks }: Expected): Promise<string | null> {
-    const found = await factsOf(home)
+    const found = await factsOf(home, task)
     const wanted = { ...facts }
     if (lacks === 'policies' && found.policies !== facts.policies) {
       // What cannot be read permits nothing, and says why.
@@ -123,9 +82,7 @@ describe('chaos: every file of a home, damaged (R3, R4)', function () {
     }
     if (lacks === 'blobs') wanted.blobs = found.blobs
     assert.deepEqual(found, wanted)
-    const { problems } = await new ControlClient({
-      socketPath: join(home, 'run', 'kernel.sock')
-    }).verifyChain(null)
+    const { problems } = await clientOf(home).verifyChain(null)
     if (problems.length > 0) return `chain verify: ${problems[0]?.message ?? ''}`
     return found.policies === facts.policies ? null : `policies: ${found.policies.slice(0, 90)}`
   }
@@ -156,7 +113,7 @@ describe('chaos: every file of a home, damaged (R3, R4)', function () {
           )
           outcome = lacking ?? 'all is there'
           await checkReading(name)
-          await lab.weaver('copy', 'kernel', 'stop')
+          await lab.done('copy', 'kernel', 'stop')
         } else {
           assert.match(stderr, expected.named, `${name} ${damage}`)
           assert.doesNotMatch(stderr, /\n\s+at /, `${name} ${damage}: a stack is no answer`)
@@ -188,7 +145,7 @@ describe('chaos: every file of a home, damaged (R3, R4)', function () {
     const [, id = ''] = /([0-9a-f]{64})/.exec(name) ?? []
     const got = await lab.weaver('copy', 'blob', 'get', id, '-o', join(lab.folder, 'got'))
     if (got.code === 0) {
-      assert.equal(await readFile(join(lab.folder, 'got'), 'utf8'), 'x'.repeat(100_000), name)
+      assert.equal(await readFile(join(lab.folder, 'got'), 'utf8'), 'x'.repeat(BLOB_BYTES), name)
     }
   }
 })

@@ -21,26 +21,14 @@ describe('chaos: governance', function () {
   before(async () => {
     lab = await Lab.open()
     await lab.pair()
-    await done('laptop', 'policy', 'add', ASK_PUBLISH)
+    await lab.done('laptop', 'policy', 'add', ASK_PUBLISH)
   })
   after(() => lab.close())
-
-  async function done(name: string, ...args: readonly string[]): Promise<string> {
-    const { code, stdout, stderr } = await lab.weaver(name, ...args)
-    assert.equal(code, 0, `weaver ${args.join(' ')}: ${stderr}${stdout}`)
-    return stdout
-  }
-
-  async function denied(name: string, ...args: readonly string[]): Promise<string> {
-    const { code, stdout, stderr } = await lab.weaver(name, ...args)
-    assert.notEqual(code, 0, `weaver ${args.join(' ')} was not refused: ${stdout}`)
-    return stderr
-  }
 
   async function pending(name: string): Promise<Approval> {
     let found: Approval | undefined
     await until(async () => {
-      const rows: Approval[] = JSON.parse(await done(name, 'approvals', 'list', '--json'))
+      const rows: Approval[] = JSON.parse(await lab.done(name, 'approvals', 'list', '--json'))
       found = rows.find(({ state }) => state === 'pending')
       return found !== undefined
     })
@@ -49,7 +37,7 @@ describe('chaos: governance', function () {
   }
 
   async function policyOf(name: string): Promise<PolicyView> {
-    const view: PolicyView = JSON.parse(await done(name, 'policy', 'show', '--json'))
+    const view: PolicyView = JSON.parse(await lab.done(name, 'policy', 'show', '--json'))
     return view
   }
 
@@ -67,26 +55,28 @@ describe('chaos: governance', function () {
     child.stdin?.end('the input\n')
     const { id, hash } = await pending('laptop')
     assert.match(
-      await done('laptop', 'approvals', 'show', id),
+      await lab.done('laptop', 'approvals', 'show', id),
       /argv +\["sh","-c","cat; echo done","publish"\]/
     )
     const wrong = 'ab'.repeat(32)
     assert.match(
-      await denied('laptop', 'approvals', 'approve', id, '--hash', wrong),
+      await lab.denied('laptop', 'approvals', 'approve', id, '--hash', wrong),
       /something else/
     )
-    await done('laptop', 'approvals', 'approve', id, '--hash', hash)
+    await lab.done('laptop', 'approvals', 'approve', id, '--hash', hash)
     const { code, stdout, stderr } = await ended
     assert.deepEqual({ code, stdout }, { code: 0, stdout: 'the input\ndone\n' })
     assert.match(stderr, new RegExp(`waiting for approval ${id}: weaver approvals approve ${id}`))
     // Replayed: it is used.
-    assert.match(await denied('laptop', 'approvals', 'approve', id), /is used/)
+    assert.match(await lab.denied('laptop', 'approvals', 'approve', id), /is used/)
     const [again, left] = waiting('laptop', 'sh', '-c', 'cat; echo done', 'publish')
     const next = await pending('laptop')
     assert.notEqual(next.id, id)
     again.kill('SIGINT')
     assert.equal((await left).code, 125)
-    const after: Approval = JSON.parse(await done('laptop', 'approvals', 'show', next.id, '--json'))
+    const after: Approval = JSON.parse(
+      await lab.done('laptop', 'approvals', 'show', next.id, '--json')
+    )
     assert.equal(after.state, 'denied', 'whoever asked has taken it back')
   })
 
@@ -117,11 +107,11 @@ describe('chaos: governance', function () {
       const [child, ended] = waiting('laptop', ...command)
       const { id } = await pending('laptop')
       await swap()
-      await done('laptop', 'approvals', 'approve', id)
+      await lab.done('laptop', 'approvals', 'approve', id)
       // It is another question now: the old answer is not taken for it.
       const next = await pending('laptop')
       assert.notEqual(next.id, id)
-      await done('laptop', 'approvals', 'deny', next.id)
+      await lab.done('laptop', 'approvals', 'deny', next.id)
       assert.equal((await ended).code, 125)
       assert.equal(child.exitCode, 125)
       await assert.rejects(readFile(ran), { code: 'ENOENT' })
@@ -132,7 +122,7 @@ describe('chaos: governance', function () {
     const ask =
       '@id("mine.agents") @ask("look at it") forbid (principal, action == Weft::Action::"agent.spawn", resource)' +
       ' when { context.arguments.contains("publish") };'
-    await done('laptop', 'policy', 'add', ask)
+    await lab.done('laptop', 'policy', 'add', ask)
     const script = join(lab.folder, 'agent.sh')
     const ran = join(lab.folder, 'agent-ran')
     await writeFile(script, '#!/bin/sh\nsleep 60\n', { mode: 0o755 })
@@ -151,17 +141,17 @@ describe('chaos: governance', function () {
     const first = resultOf(lab.spawn('laptop', spawn))
     const { id } = await pending('laptop')
     await writeFile(script, `#!/bin/sh\ntouch ${ran}\n`)
-    await done('laptop', 'approvals', 'approve', id)
+    await lab.done('laptop', 'approvals', 'approve', id)
     const next = await pending('laptop')
     assert.notEqual(next.id, id)
-    await done('laptop', 'approvals', 'deny', next.id)
+    await lab.done('laptop', 'approvals', 'deny', next.id)
     assert.notEqual((await first).code, 0)
     await writeFile(script, '#!/bin/sh\nsleep 60\n')
-    await done('laptop', ...spawn)
-    assert.match(await done('laptop', 'agent', 'list'), /asked/)
-    await done('laptop', 'agent', 'stop', 'asked')
+    await lab.done('laptop', ...spawn)
+    assert.match(await lab.done('laptop', 'agent', 'list'), /asked/)
+    await lab.done('laptop', 'agent', 'stop', 'asked')
     const again = resultOf(lab.spawn('laptop', spawn))
-    await done('laptop', 'approvals', 'deny', (await pending('laptop')).id)
+    await lab.done('laptop', 'approvals', 'deny', (await pending('laptop')).id)
     assert.notEqual((await again).code, 0)
     await assert.rejects(readFile(ran), { code: 'ENOENT' })
   })
@@ -169,10 +159,10 @@ describe('chaos: governance', function () {
   it('a restart denies what waits, and the number is not used again', async () => {
     const [, ended] = waiting('laptop', 'echo', 'publish', 'restart')
     const { id } = await pending('laptop')
-    await done('laptop', 'kernel', 'restart')
+    await lab.done('laptop', 'kernel', 'restart')
     assert.equal((await ended).code, 125)
-    assert.match(await denied('laptop', 'approvals', 'approve', id), /find approval/)
-    const log = await done('laptop', 'chain', 'log', '-n', '200', '--kind', 'approval.decided')
+    assert.match(await lab.denied('laptop', 'approvals', 'approve', id), /find approval/)
+    const log = await lab.done('laptop', 'chain', 'log', '-n', '200', '--kind', 'approval.decided')
     assert.match(log, new RegExp(`approval:${id}.*the kernel was restarted`))
     const [child, gone] = waiting('laptop', 'echo', 'publish', 'restart')
     assert.notEqual((await pending('laptop')).id, id)
@@ -185,24 +175,24 @@ describe('chaos: governance', function () {
     const rule = (word: string): string =>
       `@id("team.${word}") forbid (principal, action == Weft::Action::"task.submit", resource) when { context.line == "echo ${word}" };`
     await writeFile(file, rule('one'))
-    assert.match(await denied('server', 'policy', 'apply', file), /no admin/)
-    await done('laptop', 'policy', 'apply', file)
+    assert.match(await lab.denied('server', 'policy', 'apply', file), /no admin/)
+    await lab.done('laptop', 'policy', 'apply', file)
     await until(async () => (await policyOf('server')).mesh?.version === 1)
-    assert.match(await denied('server', 'run', '--', 'echo', 'one'), /team\.one/)
+    assert.match(await lab.denied('server', 'run', '--', 'echo', 'one'), /team\.one/)
     // What locks every admin out is not taken.
     await writeFile(file, 'forbid (principal, action, resource);')
-    assert.match(await denied('laptop', 'policy', 'apply', file), /no admin could apply/)
+    assert.match(await lab.denied('laptop', 'policy', 'apply', file), /no admin could apply/)
     await writeFile(file, 'forbid (principal, action, rsource);')
-    assert.match(await denied('laptop', 'policy', 'validate', file), /^$/)
-    assert.match(await denied('laptop', 'policy', 'apply', file), /Cannot use/)
+    assert.match(await lab.denied('laptop', 'policy', 'validate', file), /^$/)
+    assert.match(await lab.denied('laptop', 'policy', 'apply', file), /Cannot use/)
     // The server is away while the next one is applied, and comes back with the old one.
-    await done('server', 'kernel', 'stop')
+    await lab.done('server', 'kernel', 'stop')
     await writeFile(file, rule('two'))
-    await done('laptop', 'policy', 'apply', file)
+    await lab.done('laptop', 'policy', 'apply', file)
     await lab.start('server', '--gpu', '1:24GB')
     await until(async () => (await policyOf('server')).mesh?.version === 2)
-    assert.match(await denied('server', 'run', '--', 'echo', 'two'), /team\.two/)
-    await done('server', 'run', '--', 'echo', 'one')
+    assert.match(await lab.denied('server', 'run', '--', 'echo', 'two'), /team\.two/)
+    await lab.done('server', 'run', '--', 'echo', 'one')
     assert.equal((await policyOf('laptop')).mesh?.version, 2, 'no older one came back')
   })
 
@@ -210,16 +200,16 @@ describe('chaos: governance', function () {
     const ask =
       '@id("mine.deploy") @ask("this deploys") forbid (principal is Weft::Node, action == Weft::Action::"task.accept", resource)' +
       ' when { context.arguments.contains("deploy") };'
-    await done('laptop', 'policy', 'add', ask)
-    await done('laptop', 'mesh', 'role', 'server', 'admin')
+    await lab.done('laptop', 'policy', 'add', ask)
+    await lab.done('laptop', 'mesh', 'role', 'server', 'admin')
     const child = lab.spawn('server', ['run', '--on', 'laptop', '--', 'echo', 'deploy'])
     const ended = resultOf(child)
     const { id, principal } = await pending('laptop')
     assert.match(principal, /^node:/)
-    assert.match(await denied('server', 'approvals', 'approve', id), /find approval/)
-    await done('laptop', 'mesh', 'role', 'server', 'member')
-    assert.match(await denied('server', 'approvals', 'approve', id), /find approval|may not/)
-    await done('laptop', 'approvals', 'approve', id)
+    assert.match(await lab.denied('server', 'approvals', 'approve', id), /find approval/)
+    await lab.done('laptop', 'mesh', 'role', 'server', 'member')
+    assert.match(await lab.denied('server', 'approvals', 'approve', id), /find approval|may not/)
+    await lab.done('laptop', 'approvals', 'approve', id)
     const { code, stdout } = await ended
     assert.deepEqual({ code, stdout }, { code: 0, stdout: 'deploy\n' })
   })
@@ -228,8 +218,8 @@ describe('chaos: governance', function () {
     const solo = 'solo'
     await lab.start(solo)
     const folder = join(lab.homeOf(solo), 'policy')
-    await done(solo, 'policy', 'add', ASK_PUBLISH)
-    await done(solo, 'policy', 'lock')
+    await lab.done(solo, 'policy', 'add', ASK_PUBLISH)
+    await lab.done(solo, 'policy', 'lock')
     const file = join(folder, 'local.cedar')
     const good = await readFile(file, 'utf8')
     const cases: readonly (readonly [string, () => Promise<void>, RegExp])[] = [
@@ -248,16 +238,16 @@ describe('chaos: governance', function () {
     for (const [what, harm, rule] of cases) {
       await writeFile(file, good, { mode: 0o600 })
       await chmod(file, 0o600)
-      await done(solo, 'kernel', 'restart')
-      await done(solo, 'run', '--', 'true')
+      await lab.done(solo, 'kernel', 'restart')
+      await lab.done(solo, 'run', '--', 'true')
       await harm()
-      await done(solo, 'run', '--', 'true') // What was taken stays in force...
-      await done(solo, 'kernel', 'restart') // ...until the start that would have to take it anew.
-      assert.match(await denied(solo, 'run', '--', 'true'), rule, what)
-      assert.match(await denied(solo, 'mesh', 'invite'), rule, what)
+      await lab.done(solo, 'run', '--', 'true') // What was taken stays in force...
+      await lab.done(solo, 'kernel', 'restart') // ...until the start that would have to take it anew.
+      assert.match(await lab.denied(solo, 'run', '--', 'true'), rule, what)
+      assert.match(await lab.denied(solo, 'mesh', 'invite'), rule, what)
     }
     await writeFile(file, good)
-    await done(solo, 'policy', 'lock')
-    await done(solo, 'run', '--', 'true')
+    await lab.done(solo, 'policy', 'lock')
+    await lab.done(solo, 'run', '--', 'true')
   })
 })

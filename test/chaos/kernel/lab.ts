@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { ControlClient } from '../../../node/api/index.ts'
+import type { ChainEntry } from '../../../node/api/index.ts'
 
 const weaver = fileURLToPath(new URL('../../../bin/weaver.js', import.meta.url))
 export const LOOPBACK = '/ip4/127.0.0.1/tcp/0'
@@ -29,6 +30,7 @@ export interface KernelHandle {
 export class Lab {
   readonly folder: string
   readonly #homes = new Set<string>()
+  readonly #commands = new Set<ChildProcess>()
   readonly #prefixes = new Map<string, readonly string[]>()
 
   private constructor(folder: string) {
@@ -51,10 +53,13 @@ export class Lab {
   ): ChildProcess {
     this.#homes.add(this.homeOf(name))
     const line = [...(this.#prefixes.get(name) ?? []), process.execPath, weaver, ...args]
-    return spawn(line[0] ?? '', line.slice(1), {
+    const child = spawn(line[0] ?? '', line.slice(1), {
       env: { ...process.env, WEAVER_HOME: this.homeOf(name), NO_COLOR: '1', ...env },
       stdio: ['pipe', 'pipe', 'pipe']
     })
+    this.#commands.add(child)
+    child.once('exit', () => this.#commands.delete(child))
+    return child
   }
 
   /** From now on the commands of `name` run behind these words: `ip netns exec blue`, for one. */
@@ -67,6 +72,27 @@ export class Lab {
     const child = this.spawn(name, args)
     child.stdin?.end()
     return await resultOf(child)
+  }
+
+  /** Runs a command that must succeed: where it does not, the test ends there, with what it said. */
+  async done(name: string, ...args: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.weaver(name, ...args)
+    assert.equal(code, 0, `weaver ${args.join(' ')}, of ${name}: ${stderr}${stdout}`)
+    return stdout
+  }
+
+  /** Runs a command that must not succeed. @returns what it said of it */
+  async denied(name: string, ...args: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.weaver(name, ...args)
+    assert.notEqual(code, 0, `weaver ${args.join(' ')}, of ${name}, was not refused: ${stdout}`)
+    return stderr
+  }
+
+  /** What the command prints of the chain, the newest 9,999 entries of what is asked for. */
+  async log(name: string, ...query: readonly string[]): Promise<readonly ChainEntry[]> {
+    const stdout = await this.done(name, 'chain', 'log', '-n', '9999', '--json', ...query)
+    const lines = stdout.split('\n').filter((line) => line !== '')
+    return lines.map((line): ChainEntry => JSON.parse(line))
   }
 
   async start(name: string, ...flags: readonly string[]): Promise<KernelHandle> {
@@ -119,19 +145,48 @@ export class Lab {
     await until(() => !isAlive(pid))
   }
 
+  /** Ends all of it. @throws where a kernel did not stop when it was told to; it is gone all the same */
   async close(): Promise<void> {
-    for (const home of this.#homes) {
-      try {
-        const { pid }: { pid: number } = JSON.parse(
-          await readFile(join(home, 'run', 'kernel.json'), 'utf8')
-        )
-        if (isAlive(pid)) process.kill(pid, 'SIGTERM')
-        await until(() => !isAlive(pid))
-      } catch {
-        // It never started, or has stopped already.
-      }
-    }
+    const kernels = await Promise.all([...this.#homes].map(runningKernel))
+    const stubborn = await Promise.all(kernels.flatMap((kernel) => kernel ?? []).map(stopped))
+    for (const command of this.#commands) command.kill('SIGKILL')
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 })
+    assert.deepEqual(stubborn.flat(), [], 'these kernels did not stop when they were told to')
+  }
+}
+
+interface RunningKernel {
+  readonly home: string
+  readonly pid: number
+}
+
+/** Null where it never started, or has stopped already. */
+async function runningKernel(home: string): Promise<RunningKernel | null> {
+  const text = await readFile(join(home, 'run', 'kernel.json'), 'utf8').catch(() => null)
+  if (text === null) return null
+  const { pid }: { pid: number } = JSON.parse(text)
+  return isAlive(pid) ? { home, pid } : null
+}
+
+/** Its home, where it had to be killed. */
+async function stopped({ home, pid }: RunningKernel): Promise<readonly string[]> {
+  signal(pid, 'SIGTERM')
+  signal(pid, 'SIGCONT') // A test may have stopped it in its tracks.
+  try {
+    await until(() => !isAlive(pid))
+    return []
+  } catch {
+    signal(pid, 'SIGKILL')
+    await until(() => !isAlive(pid))
+    return [home]
+  }
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name)
+  } catch {
+    // It is gone.
   }
 }
 
@@ -180,8 +235,24 @@ export async function until(
   }
 }
 
+/** Waits until `viewer` has the node, by its name or its id, for a member that is there. */
+export async function untilAlive({ client }: KernelHandle, node: string): Promise<void> {
+  await until(async () =>
+    (await client.peers()).some(
+      ({ name, nodeId, state }) => (name === node || nodeId === node) && state === 'alive'
+    )
+  )
+}
+
 /** Resident memory in bytes, as the operating system says. */
 export async function residentBytes(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8')
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024
+}
+
+/** Hundredths of a second that all threads of a process have used, in user space and in the system. */
+export async function cpuTicks(pid: number): Promise<number> {
+  const line = await readFile(`/proc/${pid}/stat`, 'utf8')
+  const fields = line.slice(line.lastIndexOf(')') + 2).split(' ')
+  return Number(fields[11]) + Number(fields[12])
 }

@@ -49,7 +49,7 @@ describe('chaos: a canary secret', function () {
       }
       const detached = ['--detach', '--on', node, '--grant', 'secret:CANARY', '--', 'env']
       const { stdout: id } = await lab.weaver('laptop', 'run', ...detached)
-      await lab.weaver('laptop', 'task', 'wait', id.trim())
+      await lab.done('laptop', 'task', 'wait', id.trim())
       const logs = await lab.weaver('laptop', 'task', 'logs', id.trim())
       assert.match(logs.stdout, /^CANARY=\[redacted\]$/m)
       const without = await lab.weaver('laptop', 'run', '--on', node, '--', 'env')

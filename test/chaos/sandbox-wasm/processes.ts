@@ -1,6 +1,4 @@
-import assert from 'node:assert/strict'
 import { readdir, readFile } from 'node:fs/promises'
-import { setTimeout as delay } from 'node:timers/promises'
 
 /** The ids of the living children of a process, by Linux's /proc. */
 export async function childrenOf(parent: number): Promise<readonly number[]> {
@@ -16,14 +14,6 @@ export async function childrenOf(parent: number): Promise<readonly number[]> {
 /** Whether it runs: one that is dead and that nobody has waited for does not. */
 export async function isRunning(pid: number): Promise<boolean> {
   return (await status(pid)).isRunning
-}
-
-/** Asks until it is so, for ten seconds at most. */
-export async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  for (let turn = 0; !(await isSo()); turn += 1) {
-    assert.ok(turn < 1000, `not within 10 s: ${what}`)
-    await delay(10)
-  }
 }
 
 async function status(pid: number): Promise<{ isRunning: boolean; parent: number }> {

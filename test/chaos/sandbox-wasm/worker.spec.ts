@@ -13,7 +13,8 @@ import type { TranspiledFile } from '../../../sandbox-wasm/worker/protocol.ts'
 import { realWalls } from '../../doubles/sandboxes.ts'
 import type { OpenWalls } from '../../doubles/sandboxes.ts'
 import { silentLog } from '../../unit/sandbox-wasm/doubles.ts'
-import { childrenOf, isRunning, until } from './processes.ts'
+import { until } from '../kernel/lab.ts'
+import { childrenOf, isRunning } from './processes.ts'
 
 // Method: a worker is given not a translated component but JavaScript that tries to get out, as if the
 // translator or the engine had a hole; and a kernel is killed while its guest spins.
@@ -166,7 +167,7 @@ for (const containment of ['os', 'none'] as const) {
       const inner = await innermost(workers[0] ?? 0)
       kernel.kill('SIGKILL')
       await once(kernel, 'exit')
-      await until('the worker is gone', async () => !(await isRunning(inner)))
+      await until(async () => !(await isRunning(inner)))
     })
   })
 }
