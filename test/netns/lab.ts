@@ -1,7 +1,7 @@
 // Real kernels, each in a network namespace of its own.
 
 import assert from 'node:assert/strict'
-import type { Peer } from '../../node/api/index.ts'
+import type { ControlClient, Peer } from '../../node/api/index.ts'
 import { Lab, until } from '../chaos/kernel/lab.ts'
 import type { CommandResult, KernelHandle } from '../chaos/kernel/lab.ts'
 import { Net } from './net.ts'
@@ -58,10 +58,8 @@ export class NetLab {
 
   /** Waits until `name` has heard that it is an admin. */
   async untilAdmin(name: string): Promise<void> {
-    const kernel = this.#kernels.get(name)
-    assert(kernel !== undefined)
     await until(async () => {
-      const peers = await kernel.client.peers()
+      const peers = await this.client(name).peers()
       return peers.some((peer) => peer.name === name && peer.role === 'admin')
     })
   }
@@ -78,11 +76,19 @@ export class NetLab {
     return this.#lab.kill(name)
   }
 
+  client(name: string): ControlClient {
+    const kernel = this.#kernels.get(name)
+    assert(kernel !== undefined)
+    return kernel.client
+  }
+
+  done(name: string, ...args: readonly string[]): Promise<string> {
+    return this.#lab.done(name, ...args)
+  }
+
   /** How `viewer` sees `other` now. */
   async peer(viewer: string, other: string): Promise<Peer> {
-    const kernel = this.#kernels.get(viewer)
-    assert(kernel !== undefined)
-    const peers = await kernel.client.peers()
+    const peers = await this.client(viewer).peers()
     const found = peers.find(({ name }) => name === other)
     assert(found !== undefined, `${viewer} knows ${other}`)
     return found

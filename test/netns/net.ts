@@ -114,6 +114,17 @@ export class Net {
     )
   }
 
+  /** Drops so many of a hundred packets that `place` sends, by chance, from now on. */
+  lose({ namespace }: Place, percent: number): void {
+    this.#filter(
+      namespace,
+      `table ip loss { chain out { type filter hook output priority 0;
+         oifname "eth0" numgen random mod 100 < ${percent} counter drop;
+       }
+     }`
+    )
+  }
+
   /** Drops everything between the two. */
   split(one: Place, other: Place): void {
     this.cut(one, other)
@@ -121,9 +132,19 @@ export class Net {
   }
 
   heal(...places: readonly Place[]): void {
-    for (const { namespace } of places) {
-      spawnSync('ip', ['netns', 'exec', namespace, 'nft', 'delete', 'table', 'ip', 'cut'])
-    }
+    this.#removeTable('cut', places)
+  }
+
+  /** How many packets of `place` were lost since. */
+  lost({ namespace }: Place): number {
+    const words = ['netns', 'exec', namespace, 'nft', 'list', 'table', 'ip', 'loss']
+    const { stdout } = spawnSync('ip', words, { encoding: 'utf8' })
+    return Number(/counter packets (\d+)/.exec(stdout)?.[1])
+  }
+
+  /** Loses nothing any more. */
+  gain(...places: readonly Place[]): void {
+    this.#removeTable('loss', places)
   }
 
   /** Takes the cable out. */
@@ -145,6 +166,12 @@ export class Net {
     for (const child of this.#children) child.kill('SIGKILL')
     for (const namespace of this.#namespaces) spawnSync('ip', ['netns', 'del', namespace])
     this.#namespaces.clear()
+  }
+
+  #removeTable(table: string, places: readonly Place[]): void {
+    for (const { namespace } of places) {
+      spawnSync('ip', ['netns', 'exec', namespace, 'nft', 'delete', 'table', 'ip', table])
+    }
   }
 
   #namespace(name: string): string {
