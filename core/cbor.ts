@@ -4,6 +4,7 @@
 import { decode, encode, rfc8949EncodeOptions } from 'cborg'
 import type { EncodeOptions } from 'cborg'
 import { equalBytes } from './bytes.ts'
+import { CborEncoder } from './cbor-encoder.ts'
 import { WeaverError } from './errors.ts'
 
 /** What may be encoded: no undefined, no floating-point surprises, no class instances. */
@@ -19,7 +20,7 @@ export type Cbor =
 
 /** @throws WeaverError `CORE_INVALID_CBOR` for `undefined`, which the types forbid and a cast lets through. */
 export function encodeCbor(value: Cbor): Uint8Array {
-  return new Uint8Array(encode(value, encodeOptions))
+  return new Uint8Array(encoder.view(value))
 }
 
 const encodeOptions: EncodeOptions = {
@@ -31,6 +32,8 @@ const encodeOptions: EncodeOptions = {
     }
   }
 }
+
+const encoder = new CborEncoder((value) => encode(value, encodeOptions))
 
 /** Nothing of ours nests half as deep; what does is an attack on the stack of whoever reads it. */
 const DEPTH_MAX = 64
@@ -57,7 +60,7 @@ export function decodeCbor(bytes: Uint8Array): unknown {
   }
   refuseDepth(value, 0)
   // cborg does not check the order of map keys, so the one canonical encoding is made and compared.
-  if (!equalBytes(encode(value, encodeOptions), bytes)) {
+  if (!equalBytes(encoder.view(value), bytes)) {
     throw new WeaverError('CORE_INVALID_CBOR', 'Cannot accept CBOR that is not canonical')
   }
   if (Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes('__proto__')) {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { encode, rfc8949EncodeOptions } from 'cborg'
 import fc from 'fast-check'
 import { decodeCbor, encodeCbor, fromHex, toHex } from '../../../core/index.ts'
 
@@ -69,6 +70,50 @@ describe('core/cbor', () => {
         assert.deepEqual(decodeCbor(encodeCbor(input as never)), input)
       })
     )
+  })
+
+  it('encodeCbor() makes the bytes of cborg, whatever the value (E1)', () => {
+    const text = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 40 }),
+      fc.string({ unit: 'grapheme', maxLength: 40 }),
+      fc.string({ maxLength: 300 }),
+      // Halves of pairs, alone.
+      fc.string({ unit: fc.nat(0xffff).map((code) => String.fromCharCode(code)), maxLength: 40 })
+    )
+    const integer = fc.oneof(fc.maxSafeInteger(), fc.integer({ min: -70_000, max: 70_000 }))
+    const { value } = fc.letrec((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 5 },
+        fc.constantFrom(null, true, false, -0, 0.5, -1.1, 2 ** 53, 2 ** 60, -(2 ** 32), 2 ** 32),
+        integer,
+        fc.double({ noNaN: true, noDefaultInfinity: true }),
+        fc.bigInt({ min: -(2n ** 64n), max: 2n ** 64n - 1n }),
+        text,
+        fc.uint8Array({ maxLength: 300 }),
+        fc.array(tie('value'), { maxLength: 30 }),
+        fc.dictionary(text, tie('value'), { maxKeys: 30 })
+      )
+    }))
+    fc.assert(
+      fc.property(value, (input) => {
+        assert.equal(toHex(encodeCbor(input as never)), toHex(encode(input, rfc8949EncodeOptions)))
+      }),
+      { numRuns: 1000 }
+    )
+  })
+
+  it('encodeCbor() makes room for what is large, and keeps no more of it than it must', () => {
+    const large = { a: new Uint8Array(3_000_000).fill(7), b: 'x'.repeat(100_000), c: [1, 2, 3] }
+    for (let round = 0; round < 2; round++) {
+      assert.deepEqual(encodeCbor(large), new Uint8Array(encode(large, rfc8949EncodeOptions)))
+      assert.equal(toHex(encodeCbor({ b: 1 })), 'a1616201')
+    }
+  })
+
+  it('encodeCbor() refuses a value that contains itself', () => {
+    const loop: unknown[] = []
+    loop.push(loop)
+    assert.throws(() => encodeCbor(loop as never))
   })
 
   it('decodeCbor() throws nothing but CORE_INVALID_CBOR, whatever the bytes', () => {
