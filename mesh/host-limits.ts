@@ -82,7 +82,10 @@ export const PROVIDER_RECORDS_MAX: number = 64 * 1024
 
 /** How often the LAN is asked for members that may be there: one small packet. Answers come at once. */
 export const MULTICAST_QUERY_MS: Millis = millis(5000)
-/** For how long, after a member was lost, a wake-up or another network. Whoever comes later asks itself. */
+/**
+ * For how long, after a member was lost, a wake-up or another network; less where nobody is missing. Whoever comes
+ * later asks itself.
+ */
 export const MULTICAST_SEEK_MS: Millis = millis(60_000)
 /** And from then on: every member on the LAN answers each question. */
 export const MULTICAST_QUERY_REST_MS: Millis = millis(60_000)

@@ -233,6 +233,15 @@ class Libp2pNetwork implements Network, NetworkPaths {
     if (!isSeeking) this.#announceAgain()
   }
 
+  settle(): void {
+    const until = this.#seeksUntil
+    if (until === null) return
+    const since = until - MULTICAST_SEEK_MS
+    if (this.#deps.clock.now() < since + MULTICAST_QUERY_MS) return // Who has just come in is heard first.
+    this.#seeksUntil = null
+    this.#announceAgain()
+  }
+
   async reserve(connection: Connection, signal: AbortSignal): Promise<void> {
     const relay = this.#raw.get(connection)
     const relays = this.#running?.relays

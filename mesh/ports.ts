@@ -68,6 +68,8 @@ export interface NetworkPaths {
 
   /** A member may be somewhere else on the LAN now: looks for it more often for a while. Cheap to call. */
   seek(): void
+  /** Nobody is missing: no need for that any more. To be told again and again. */
+  settle(): void
 
   /**
    * Asks the peer of `connection` to relay connections to this node for the next hour. Ends early with

@@ -67,7 +67,9 @@ export class Paths {
   tick(): void {
     if (this.#deps.network.paths?.refresh() === true) this.shaken()
     this.#keeper.tick()
-    this.#search?.tick(this.#deps.missing())
+    const missing = this.#deps.missing()
+    if (missing.length === 0) this.#deps.network.paths?.settle()
+    this.#search?.tick(missing)
   }
 
   /** Who has what, by the members' hash table; null where the network has none (a simulated one). */

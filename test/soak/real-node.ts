@@ -99,6 +99,7 @@ function withFind(
     refresh: () => paths.refresh(),
     announce: (tag) => paths.announce(tag),
     seek: () => paths.seek(),
+    settle: () => paths.settle(),
     reserve: (...asked) => paths.reserve(...asked),
     joinTable: (protocol) => paths.joinTable(protocol),
     met: (...asked) => paths.met(...asked),
