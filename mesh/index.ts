@@ -25,6 +25,7 @@ export { pathOf } from './paths/paths.ts'
 export type { NetcheckReport, Path, PathPing, Paths, RelayReport } from './paths/paths.ts'
 export type { PathKind } from './paths/path.ts'
 export type { JsonValue, Rows, Sections } from './documents/rows.ts'
+export type { SharedName, SharedRows, SharedTable } from './documents/shared-rows.ts'
 export type { PeerState, PeerView } from './peers/peer-table.ts'
 export type {
   BlobDisk,

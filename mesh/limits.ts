@@ -178,6 +178,16 @@ export const DELTAS_PER_BASE_MAX = 1024
 export const DELTA_BYTES_PER_BASE_MIN: number = 64 * 1024
 /** History is at most this many times the state. */
 export const DELTA_BYTES_PER_BASE_FACTOR = 4
+/** Rows of a document that several write: what a person or an admin's script says, not what a kernel counts. */
+export const SHARED_ROWS_MAX = 4096
+/** Changes of a shared document on one base. Each costs its signature at every start of a kernel: 30 ms. */
+export const SHARED_DELTAS_PER_BASE_MAX = 256
+/** Runs of one writer's kernel of which a base still says how far they came. */
+export const SHARED_STREAMS_PER_AUTHOR_MAX = 16
+/** How long a mesh may be in halves that both make bases, until what one half wrote may be lost. */
+export const SHARED_OWN_KEPT_MS: Millis = millis(30 * 86_400_000)
+/** The highest number of a first operation. Automerge counts on from there with 32 bits. */
+export const SHARED_OPERATION_MAX: number = 2 ** 30
 /**
  * What a store may have on disk beyond what it keeps: LevelDB's log, and five tables as large before it puts
  * them together. After a million changes of rows it was 3.6 MB.

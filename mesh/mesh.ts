@@ -11,6 +11,9 @@ import type { Cbor, Logger, MeshId, NodeId } from '../core/index.ts'
 import { Documents } from './documents/documents.ts'
 import { encodeVector } from './documents/log.ts'
 import type { Rows } from './documents/rows.ts'
+import type { SharedRows } from './documents/shared-rows.ts'
+import { createShared } from './documents/shared-sync.ts'
+import type { Shared } from './documents/shared-sync.ts'
 import { DocumentSync } from './documents/sync.ts'
 import { MeshError, peerSilent } from './errors.ts'
 import { Heirs } from './membership/heirs.ts'
@@ -76,6 +79,7 @@ export class Mesh {
   readonly #rpc: RpcNode
   readonly #documents: Documents
   readonly #sync: DocumentSync
+  readonly #shared: Shared
   readonly #links: Links
   readonly #table: PeerTable
   readonly #dialler: DialLoop
@@ -122,13 +126,8 @@ export class Mesh {
     this.#roster = roster
     this.#door = door
     this.#book = book
-    this.#whereabouts = new Whereabouts({
-      network,
-      book,
-      documents,
-      tasks,
-      onLearned: () => this.paths.changed()
-    })
+    const onLearned = (): void => this.paths.changed()
+    this.#whereabouts = new Whereabouts({ network, book, documents, tasks, onLearned })
     this.#rpc = rpc
     this.#documents = documents
     this.#entrance = new Entrance(
@@ -141,6 +140,8 @@ export class Mesh {
       options
     )
     this.#sync = new DocumentSync({ self, clock, documents, rpc, tasks, log, isMember })
+    const connectedPeers = (): readonly NodeId[] => this.#links.servingPeers()
+    this.#shared = createShared({ ...deps, log, tasks, rpc, roster, connectedPeers })
     const stateOf = (peer: NodeId): ReturnType<SwimLoop['stateOf']> => this.#swim.stateOf(peer)
     this.#table = new PeerTable({ clock, log, book, stateOf })
     this.#links = new Links({ self, clock, store, log, tasks, sessions: rpc }, this.#linksOwner())
@@ -151,8 +152,8 @@ export class Mesh {
       { clock, log, tasks, rpc, roster, source: deps.pulse },
       this.#pulseOwner()
     )
-    this.serve(this.#pulse.service)
-    this.serve(this.#sync.service)
+    const services = [this.#pulse, this.#sync, this.#shared.sync]
+    for (const { service } of services) this.serve(service)
     documents.onChange((node) => this.#documentChanged(node))
   }
 
@@ -255,6 +256,7 @@ export class Mesh {
       this.#log.warn('could not save replicas', { error: String(error) }) // They are pulled again.
     })
     this.#documents.close()
+    this.#shared.documents.close()
     this.#table.close()
   }
 
@@ -375,6 +377,11 @@ export class Mesh {
     return this.#documents
   }
 
+  /** What admins want to be so, whoever is there at the time. */
+  get shared(): SharedRows {
+    return this.#shared.documents
+  }
+
   /** Offers a service to the other members. @throws WeaverError `MESH_SERVICE_TAKEN` */
   serve(service: RpcService): void {
     this.#rpc.serve(service)
@@ -407,6 +414,7 @@ export class Mesh {
       if (!this.#isPeer(peer)) this.#release(peer, membership)
     }
     this.#documents.retainMembers()
+    this.#shared.documents.settle()
     this.#tasks.run('forget departed', () => this.#forgetDeparted())
     if (this.#roster.contested().length > 0) {
       this.#tasks.run('keep evicted nodes out', () => this.#council.carryOn())
@@ -448,9 +456,10 @@ export class Mesh {
     this.#mesh = membership?.meshId ?? null
     network.paths?.announce(this.#mesh === null ? null : lanTag(this.#mesh))
     network.paths?.joinTable(this.#mesh === null ? null : serviceProtocol(this.#mesh, 'kad'))
-    if (this.#mesh === null) return this.#documents.shut()
+    const documents = [this.#documents, this.#shared.documents]
+    if (this.#mesh === null) return documents.forEach((each) => each.shut())
     network.handle(meshProtocols(this.#mesh, this.#rpc.services))
-    this.#documents.open(this.#mesh)
+    for (const each of documents) each.open(this.#mesh)
     this.#whereabouts.publish()
   }
 
@@ -521,6 +530,8 @@ export class Mesh {
       connectedPeers: () => this.#links.servingPeers(),
       vector: () => encodeVector(this.#documents.vector()),
       compare: (peer, vector) => this.#sync.compare(peer, vector),
+      shared: () => this.#shared.sync.digests(),
+      compareShared: (peer, digests) => this.#shared.sync.compare(peer, digests),
       measured: (peer, rttMs) => this.#heard(peer, rttMs),
       isDoubted: (peer) => this.#swim.stateOf(peer).state !== 'alive',
       silent: (peer) => this.#links.drop(peer, peerSilent()),
@@ -565,6 +576,8 @@ export class Mesh {
       this.#tasks.run('save address', () => this.#book.save([peer]))
     }
     this.#sync.lost(peer)
+    this.#shared.sync.lost(peer)
+    this.#shared.documents.settle()
     this.#gatehouse.lost(peer)
     this.#table.setLink(peer, null)
     this.#swim.lost(peer, isClosed)

@@ -1,5 +1,6 @@
-// The one file that knows Automerge. A document is a flat map of strings with one writer, so its merges
-// never conflict; what Automerge gives is compact, incremental history that others can apply.
+// The one file that knows Automerge. A document is a flat map of strings. Most have one writer, so that their
+// merges never conflict, and what Automerge gives is compact, incremental history that others can apply; of
+// two writers' puts of one key, it chooses the same one everywhere.
 
 import * as Automerge from '@automerge/automerge'
 import { shake256, toHex, utf8 } from '../../core/index.ts'
@@ -27,18 +28,18 @@ export class RowDocument {
     this.#store = store
   }
 
-  /** An empty document of one writer. `writer` must never come twice with other changes. */
+  /** An empty document. `writer`, of whom its changes are, must never come twice with other changes. */
   static create(writer: string): RowDocument {
-    const actor = toHex(shake256('weft/document-actor/1', utf8(writer)).slice(0, ACTOR_BYTES))
-    const store = Automerge.getBackend(Automerge.init({ actor }))
+    const store = Automerge.getBackend(Automerge.init({ actor: actorOf(writer) }))
     store.resetDiffCursor() // Nobody will ask what changed: it is not to be kept.
     return new RowDocument(store)
   }
 
-  /** @throws MeshError `MESH_DOCUMENT_INVALID` */
-  static load(bytes: Uint8Array): RowDocument {
+  /** `writer` is needed only where it is to be edited here. @throws MeshError `MESH_DOCUMENT_INVALID` */
+  static load(bytes: Uint8Array, writer: string | null = null): RowDocument {
     return guarded(() => {
-      const store = Automerge.getBackend(Automerge.load(bytes))
+      const options = writer === null ? {} : { actor: actorOf(writer) }
+      const store = Automerge.getBackend(Automerge.load(bytes, options))
       store.updateDiffCursor()
       return new RowDocument(store)
     })
@@ -90,6 +91,35 @@ export class RowDocument {
       // After a panic the instance may be beyond freeing. It is dropped either way.
     }
   }
+}
+
+/** A change, read without a document. */
+export interface ChangeView {
+  readonly actor: string
+  /** The number of its first operation: above all that it builds on. */
+  readonly firstOperation: number
+  readonly edits: Edits
+}
+
+/** @throws MeshError `MESH_DOCUMENT_INVALID` also for a change that does more than put and delete texts */
+export function readChange(change: Uint8Array): ChangeView {
+  return guarded(() => {
+    const { actor, startOp, ops } = Automerge.decodeChange(change)
+    const edits = new Map<string, string | null>()
+    for (const { action, obj, key, value } of ops) {
+      const isPut = action === 'set' && typeof value === 'string'
+      if (obj !== ROOT || typeof key !== 'string' || !(isPut || action === 'del')) {
+        throw new MeshError('MESH_DOCUMENT_INVALID', 'Cannot accept a change of anything but rows')
+      }
+      edits.set(key, isPut ? value : null)
+    }
+    return { actor, firstOperation: startOp, edits }
+  })
+}
+
+/** The name under which Automerge knows a writer. */
+export function actorOf(writer: string): string {
+  return toHex(shake256('weft/document-actor/1', utf8(writer)).slice(0, ACTOR_BYTES))
 }
 
 /** Automerge throws, or panics, on odd input: both become one failure of one document. */

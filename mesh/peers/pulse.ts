@@ -48,6 +48,10 @@ export interface PulseOwner {
   vector(): Cbor
   /** A peer's: repair what differs. */
   compare(peer: NodeId, vector: unknown): void
+  /** Where our documents with several writers are. */
+  shared(): Cbor
+  /** A peer's: take what we lack. */
+  compareShared(peer: NodeId, digests: unknown): void
   measured(peer: NodeId, rttMs: number): void
   /** Whether somebody says that the peer may be gone: then it is to be asked. */
   isDoubted(peer: NodeId): boolean
@@ -134,7 +138,8 @@ export class Pulse {
   #message(): Message {
     const { roster, source } = this.#deps
     const documents = this.#owner.vector()
-    const body = { v: 1, value: source.collect(), members: roster.digest, documents }
+    const shared = this.#owner.shared()
+    const body = { v: 1, value: source.collect(), members: roster.digest, documents, shared }
     return { body, bytes: encodeCbor(body) }
   }
 
@@ -302,7 +307,7 @@ export class Pulse {
   }
 
   #receive(peer: NodeId, body: unknown): void {
-    const { v, value, members, documents } = fieldsOf(body)
+    const { v, value, members, documents, shared } = fieldsOf(body)
     if (v !== 1) return
     try {
       this.#deps.source.receive(peer, value)
@@ -316,6 +321,7 @@ export class Pulse {
       tasks.run('pull statements', () => this.#pullStatements(peer))
     }
     this.#owner.compare(peer, documents)
+    this.#owner.compareShared(peer, shared)
   }
 
   async #pullStatements(peer: NodeId): Promise<void> {

@@ -33,6 +33,8 @@ import { parseFrameHead } from '../../../chain/record.ts'
 import { readMeshPolicy, signMeshPolicy } from '../../../governance/index.ts'
 import { decodeWishes, encodeWishes, requestedId } from '../../../mesh/blobs/wire.ts'
 import { parseEnvelope } from '../../../mesh/documents/envelope.ts'
+import { parsePosition } from '../../../mesh/documents/shared-log.ts'
+import { readStep, signBase, signDelta } from '../../../mesh/documents/shared-step.ts'
 import { parseVector } from '../../../mesh/documents/log.ts'
 import { readClaim } from '../../../mesh/membership/claim.ts'
 import { decodeIncarnation } from '../../../mesh/membership/incarnation.ts'
@@ -194,6 +196,16 @@ function body(
   return { name, sound: cbor(...sound), decode: (bytes) => decode(decodeCbor(bytes)) }
 }
 
+function sharedSteps(): readonly Uint8Array[] {
+  const of = { mesh, document: 'labels', author: signer.nodeId } as const
+  const payload = Uint8Array.of(1, 2, 3)
+  const on = { base: 'cd'.repeat(32), stream: '01'.repeat(8), sequence: 2, previous: 1 }
+  return [
+    signBase(signer, { ...of, kind: 'base', epoch: 3, payload }).bytes,
+    signDelta(signer, { ...of, ...on, kind: 'delta', payload }).bytes
+  ]
+}
+
 function mesh1(): readonly Decoder[] {
   const wireOf = new RumourWire({ signer, meshId: () => mesh })
   return [
@@ -202,6 +214,12 @@ function mesh1(): readonly Decoder[] {
       ...hexOf(first['genesis'])
     ]),
     { name: 'envelope', sound: hexOf(first['envelope']), decode: (bytes) => parseEnvelope(bytes) },
+    { name: 'step of a shared document', sound: sharedSteps(), decode: readStep },
+    body('position in a shared document', parsePosition, [
+      2,
+      'ab'.repeat(32),
+      { [`${signer.nodeId}/${'01'.repeat(8)}`]: 7 }
+    ]),
     { name: 'stored invite', sound: hexOf(first['storedInvite']), decode: decodeInvite },
     { name: 'incarnation', sound: hexOf(first['storedIncarnation']), decode: decodeIncarnation },
     {

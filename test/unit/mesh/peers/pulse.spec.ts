@@ -94,6 +94,8 @@ function unanswered(peer: NodeId): {
     connectedPeers: () => [peer],
     vector: nothing,
     compare: nothing,
+    shared: nothing,
+    compareShared: nothing,
     measured: nothing,
     isDoubted: () => false,
     silent: nothing,
