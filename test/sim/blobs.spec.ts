@@ -19,7 +19,7 @@ const ROTTEN = 'dan'
 const FAULTS_FOR_MS = 20_000
 const FOREVER = new AbortController().signal
 
-describe('sim: blobs', () => {
+describe('sim: blobs (R0)', () => {
   const felt = { failures: new Map<string, number>(), resumed: 0, fetches: 0, rotted: 0 }
 
   for (const seed of seedsOf('blobs', 3)) {

@@ -76,7 +76,7 @@ class ChainKernel {
   }
 }
 
-describe('sim: chain', () => {
+describe('sim: chain (R0)', () => {
   const seeds = seedsOf('chain', 20)
   const felt = { crashes: 0, tornWrites: 0, lostWrites: 0, refused: 0, failed: 0, misreported: 0 }
 

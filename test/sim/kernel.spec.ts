@@ -1,5 +1,6 @@
 // Goal: whole kernels that join, replicate, delegate and record keep every promise of issue 2 while links and
-// machines fail: I1 to I5 and I7 at all times, I6 after quiet.
+// machines fail: I1 to I5 and I7 at all times, I6 after quiet. Of these I5 is what attack class 25 comes down to: whatever
+// somebody was talked into, the permission is durable before the act.
 // Method: three to five machines run the kernel of node/kernel.ts. Clients on each submit commands. Faults are
 // drawn from the seed; the oracles read disks and watch commands start. Then everything heals.
 
@@ -35,7 +36,7 @@ interface Scene {
   isQuiet: boolean
 }
 
-describe('sim: whole kernels', () => {
+describe('sim: whole kernels (R0)', () => {
   const seeds = seedsOf('kernel', 10)
   const felt = new Map<string, number>()
   const feel = (what: string, count: number): void => {

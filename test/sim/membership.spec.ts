@@ -19,7 +19,7 @@ const LEAVES = 'fay'
 /** Two redials at full back-off, and a suspicion. */
 const AGREE_WITHIN_MS = 45_000
 
-describe('sim: membership', () => {
+describe('sim: membership (R0)', () => {
   for (const seed of seedsOf('membership', 8)) {
     it(`keeps out whom it evicted, and agrees after healing, under seed ${seed}`, async function () {
       this.timeout('60s')

@@ -15,7 +15,7 @@ const MACHINES = ['ada', 'bob', 'cyn', 'dan']
 const FAULTS_UNTIL_MS = 20_000
 const FOREVER = new AbortController().signal
 
-describe('sim: mesh', () => {
+describe('sim: mesh (R0)', () => {
   for (const seed of seedsOf('mesh', 10)) {
     it(`joins, replicates rows and heals (I1, I6) under seed ${seed}`, async function () {
       this.timeout('30s')

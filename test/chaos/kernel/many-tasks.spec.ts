@@ -14,7 +14,7 @@ import type { Task } from '../../../node/api/index.ts'
 import { Lab, processesLike, until } from './lab.ts'
 import type { KernelHandle } from './lab.ts'
 
-/** Half of them run when the executor is killed, half when the origin is. 300 in the long profile. */
+/** Half of them run when the executor is killed, half when the origin is. 240 in the long profile: an executor runs 256 at once. */
 const TASKS = Number(process.env['WEAVER_TASKS'] ?? 40)
 const HALF = Math.floor(TASKS / 2)
 const MARK = `many-tasks-${process.pid}`

@@ -1,3 +1,5 @@
+// Attack classes 13 and 17: a tool that tries to get out, and one whose bytes are not those that were looked at.
+
 import assert from 'node:assert/strict'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
