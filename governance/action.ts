@@ -37,6 +37,7 @@ export type Action =
   | 'mesh.evict'
   | 'mesh.invite'
   | 'mesh.join'
+  | 'mesh.label'
   | 'mesh.leave'
   | 'mesh.role'
   | 'mesh.signatures'
@@ -110,6 +111,11 @@ export const ACTIONS: Readonly<Record<Action, ActionRule>> = {
   'mesh.evict': { what: 'evict a member', resource: 'node:<NodeId>', needs: [] },
   'mesh.invite': { what: 'invite members', resource: 'mesh:<MeshId>', needs: [] },
   'mesh.join': { what: 'join a mesh', resource: 'mesh:<MeshId>', needs: [] },
+  'mesh.label': {
+    what: 'give labels to nodes',
+    resource: 'node:<NodeId>',
+    needs: ['labels', 'removed']
+  },
   'mesh.leave': { what: 'leave the mesh', resource: 'mesh:<MeshId>', needs: [] },
   'mesh.role': { what: 'change the role of a member', resource: 'node:<NodeId>', needs: ['role'] },
   'mesh.signatures': {

@@ -185,6 +185,11 @@ function contextOf(request: GateRequest, facts: PolicyFacts): Context {
       return { signal: textOf(context, 'signal'), isOwn: context['isOwn'] === true }
     case 'mesh.role':
       return { role: textOf(context, 'role') }
+    case 'mesh.label':
+      return {
+        labels: [...textsOf(context, 'labels')],
+        removed: [...textsOf(context, 'removed')]
+      }
     case 'mesh.signatures':
       return { signatures: wholeOf(context, 'signatures') }
     case 'secret.write':

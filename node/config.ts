@@ -4,9 +4,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { z } from 'zod'
 import { checkedName, parseBytes, WeaverError } from '../core/index.ts'
+import { parseLabels } from './labels.ts'
 
 const CONFIG_VERSION = 1
-const LABELS_MAX = 32
 
 export interface NodeConfig {
   readonly version: typeof CONFIG_VERSION
@@ -92,27 +92,6 @@ export function mergeConfig(kept: NodeConfig | null, flags: StartFlags): NodeCon
     peers: kept?.peers ?? [],
     blobBudget: checkedSize(flags.blobBudget ?? kept?.blobBudget ?? null)
   }
-}
-
-/** @throws WeaverError `NODE_LABEL_INVALID` */
-export function parseLabels(texts: readonly string[]): Record<string, string> {
-  const labels: [string, string][] = texts.map((text) => {
-    const match = /^([A-Za-z0-9][A-Za-z0-9._/-]{0,62})=([^=\s]{0,63})$/.exec(text)
-    if (match?.[1] === undefined || match[2] === undefined) {
-      throw new WeaverError(
-        'NODE_LABEL_INVALID',
-        `Cannot use '${text.slice(0, 130)}' as a label: write KEY=VALUE, 63 characters each at most`
-      )
-    }
-    return [match[1], match[2]]
-  })
-  if (labels.length > LABELS_MAX) {
-    throw new WeaverError(
-      'NODE_LABEL_INVALID',
-      `Cannot use ${labels.length} labels: at most ${LABELS_MAX}`
-    )
-  }
-  return Object.fromEntries(labels)
 }
 
 /** @throws WeaverError `CORE_INVALID_SIZE` */

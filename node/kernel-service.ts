@@ -9,6 +9,7 @@ import type { KernelService, Metric } from './service.ts'
 import { agentOperations } from './services/agents.ts'
 import { blobOperations } from './services/blobs.ts'
 import { chainOperations } from './services/chain.ts'
+import { labelOperations } from './services/labels.ts'
 import { membershipOperations } from './services/membership.ts'
 import { meshOperations, meshStatus } from './services/mesh.ts'
 import { approvalOperations } from './services/approvals.ts'
@@ -32,6 +33,7 @@ export function kernelService(rooms: Rooms, host: Host): KernelService {
   return {
     ...meshOperations(rooms),
     ...membershipOperations(rooms),
+    ...labelOperations(rooms),
     ...taskOperations(rooms),
     ...agentOperations(rooms),
     ...toolOperations(rooms),
@@ -78,7 +80,7 @@ function status(rooms: Rooms, host: Host): KernelStatus {
     version: options.version,
     listen,
     resources: { cpus, memoryBytes, gpus: gpus.map(gpuView) },
-    labels: options.labels,
+    labels: rooms.labels.effective,
     policy: policySummary(rooms)
   }
 }

@@ -24,9 +24,9 @@ import {
   LAST_ENTRIES_WAIT_MS,
   LOAD_PULSE_INTERVAL_MS
 } from './limits.ts'
-import { NODE_KEY, NODE_SECTION } from './node-info.ts'
 import { KeptLanes } from './kept-lanes.ts'
 import { laneOwners, openLanes } from './open-lanes.ts'
+import { nodeLabels } from './own-labels.ts'
 import { Paced } from './paced.ts'
 import { Directory } from './peer-directory.ts'
 import { ProcessTable } from './process-table.ts'
@@ -156,7 +156,9 @@ export async function createKernel(deps: KernelDeps, options: KernelOptions): Pr
   const policyExchange = exchangePolicies(governed, { mesh, clock, log, gate, ledger })
   const ports = { network, outputs, kept }
   const records = { chain, ledger, events, recorder, sync, witness, policyExchange, ...governed }
-  const meshed = { mesh, directory, pulses, table, remoteAgents: remoteAgents(rpc, capabilities) }
+  const labels = nodeLabels(mesh, { log, start: options.labels })
+  const seen = { directory, pulses, table }
+  const meshed = { mesh, labels, ...seen, remoteAgents: remoteAgents(rpc, capabilities) }
   const confined = { sandbox, missingContainment: deps.missingContainment }
   const started = { origin, executor, agents, capabilities, callTool }
   const work = { ...started, secrets: deps.secrets, blobs, ...confined }
@@ -390,11 +392,10 @@ async function startKernel(rooms: Rooms, start: KernelStart): Promise<void> {
       { detail: { hint: `start it without --name, or with --name ${mesh.name}` } }
     )
   }
-  mesh.rows.put(NODE_SECTION, NODE_KEY, {
+  rooms.labels.publish({
     version,
     cpus: resources.cpus,
     memoryBytes: resources.memoryBytes,
-    labels,
     containment: options.containment,
     gpus: resources.gpus.map((gpu) => ({ ...gpu })),
     startedAt: clock.wall()

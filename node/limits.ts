@@ -59,6 +59,13 @@ export const STOP_GRACE_MS: Millis = millis(3000)
  */
 export const ROW_WAIT_MS: Millis = millis(2000)
 
+/** Labels by `kernel start --label`: more than anybody has given a machine. */
+export const START_LABELS_MAX = 32
+/** Those that admins give a node over them: with the others as many as the control API shows of a node. */
+export const GIVEN_LABELS_MAX = 32
+/** After labels are given, until the node that is to have them says that it has: one round trip. */
+export const LABELS_WAIT_MS: Millis = millis(2000)
+
 /** Lines kept for followers of `kernel logs -f` that reconnect. */
 export const LOG_LINES_KEPT_MAX = 1000
 

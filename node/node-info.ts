@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import type { GpuDevice } from '../scheduler/index.ts'
 import type { Gpu, Labels } from './api/index.ts'
+import { GIVEN_LABELS_MAX, START_LABELS_MAX } from './limits.ts'
 
 export const NODE_SECTION = 'node'
 export const NODE_KEY = 'self'
@@ -12,11 +13,18 @@ export interface NodeInfo {
   readonly cpus: number
   readonly memoryBytes: number
   readonly gpus: readonly GpuDevice[]
+  /** Those that count: given at its start, or by the mesh. */
   readonly labels: Labels
+  /** Those of its start; null: it is of a version that knows no others. */
+  readonly startLabels: Labels | null
   /** What confines processes there; null: nothing does. */
   readonly containment: string | null
   readonly startedAt: number
 }
+
+const labels = z
+  .record(z.string().max(63), z.string().max(63))
+  .refine((all) => Object.keys(all).length <= START_LABELS_MAX + GIVEN_LABELS_MAX)
 
 const infoSchema: z.ZodType<NodeInfo> = z.object({
   version: z.string().max(64),
@@ -34,7 +42,8 @@ const infoSchema: z.ZodType<NodeInfo> = z.object({
       })
     )
     .max(64),
-  labels: z.record(z.string().max(63), z.string().max(63)),
+  labels,
+  startLabels: labels.nullable().default(null),
   // A version that could not contain says nothing of it.
   containment: z.string().max(64).nullable().default(null),
   startedAt: z.int().min(0)

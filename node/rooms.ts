@@ -12,6 +12,7 @@ import type { ChainSync } from './chain-sync.ts'
 import type { Feed } from './feed.ts'
 import type { KeptLanes } from './kept-lanes.ts'
 import type { NodeLedger } from './ledger.ts'
+import type { OwnLabels } from './own-labels.ts'
 import type { Directory } from './peer-directory.ts'
 import type { PolicyKeeper } from './policy-keeper.ts'
 import type { ProcessTable } from './process-table.ts'
@@ -73,6 +74,8 @@ export interface Rooms {
   readonly policyExchange: PolicyExchange | null
   readonly network: Network
   readonly mesh: Mesh
+  /** This node's own labels. */
+  readonly labels: OwnLabels
   readonly directory: Directory
   readonly pulses: PulseBook
   readonly table: ProcessTable

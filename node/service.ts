@@ -29,6 +29,7 @@ import type {
   ChainVerifyQuery,
   ChainVerifyStep,
   KeyRotation,
+  LabelRequest,
   ExportChunk,
   Health,
   Invite,
@@ -40,6 +41,7 @@ import type {
   MeshPolicyView,
   MeshStatus,
   Netcheck,
+  NodeLabels,
   NodeView,
   OutputChunk,
   PathPing,
@@ -148,6 +150,10 @@ export interface KernelService {
   /** Resolves when the statement is durable here and the members had a moment to confirm it. */
   evictNode(node: string): Promise<MembershipAct>
   setNodeRole(node: string, role: Role): Promise<MembershipAct>
+  /** The labels of a node, and where each comes from. */
+  nodeLabels(node: string): NodeLabels
+  /** Resolves when the change is durable here and the node, where it is connected, had a moment to take it on. */
+  labelNode(node: string, change: LabelRequest, signal: AbortSignal): Promise<NodeLabels>
   setSignatures(signatures: number): Promise<MembershipAct>
   pendingChanges(): readonly PendingChange[]
   /** Signs one statement, by its id or the beginning of it, or all that waits for this node. */

@@ -45,6 +45,22 @@ export const meshGroup: Group = {
       examples: ['weaver mesh role server admin'],
       load: async () => (await import('../actions/membership.ts')).role
     },
+    label: {
+      summary: 'Give labels to a node, or show where those it has come from',
+      usage: 'NODE [KEY=VALUE...] [KEY-...]',
+      words: { min: 1, max: Infinity },
+      about:
+        'KEY=VALUE sets a label, KEY- takes it away. On any admin’s machine, also while NODE is away: it ' +
+        'takes effect when NODE is back. Where NODE was started with --label for the same key, the ' +
+        'mesh’s label wins, and taking it away brings the other back. Without labels it shows what NODE ' +
+        'has: start is given by kernel start --label on that machine, mesh by an admin.',
+      examples: [
+        'weaver mesh label server tier=fast site=attic',
+        'weaver mesh label server tier-',
+        'weaver mesh label server'
+      ],
+      load: async () => (await import('../actions/label.ts')).label
+    },
     signatures: {
       summary: 'Set how many admins must sign what changes the membership',
       usage: 'COUNT',

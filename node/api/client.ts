@@ -13,6 +13,7 @@ import {
   REQUEST_DEADLINE_MS,
   STREAM_HEARTBEAT_MS
 } from './limits.ts'
+import type * as labels from './label-types.ts'
 import type * as policy from './policy-types.ts'
 import type * as api from './types.ts'
 
@@ -94,6 +95,14 @@ export class ControlClient {
 
   setNodeRole(node: string, role: api.Role): Promise<api.MembershipAct> {
     return this.#post(`/nodes/${encodeURIComponent(node)}/role`, { role })
+  }
+
+  nodeLabels(node: string): Promise<labels.NodeLabels> {
+    return this.#get(`/nodes/${encodeURIComponent(node)}/labels`)
+  }
+
+  labelNode(node: string, body: labels.LabelRequest): Promise<labels.NodeLabels> {
+    return this.#post(`/nodes/${encodeURIComponent(node)}/labels`, body)
   }
 
   setSignatures(signatures: number): Promise<api.MembershipAct> {

@@ -11,6 +11,7 @@ export { ControlClient } from './client.ts'
 export { OWN_VARIABLES } from './own-variables.ts'
 export type { RequestOptions, StreamRequestOptions } from './client.ts'
 export type { StreamItem } from './event-stream.ts'
+export type * from './label-types.ts'
 export type * from './policy-types.ts'
 export type * from './types.ts'
 

@@ -21,6 +21,7 @@ import { blobRoutes } from './routes/blobs.ts'
 import { processRoutes } from './routes/process.ts'
 import { chainEntryRoutes, chainRoutes } from './routes/chain.ts'
 import { kernelRoutes } from './routes/kernel.ts'
+import { labelRoutes } from './routes/labels.ts'
 import { membershipRoutes } from './routes/membership.ts'
 import { meshRoutes } from './routes/mesh.ts'
 import { taskRoutes } from './routes/tasks.ts'
@@ -101,6 +102,7 @@ export function routesOf(service: KernelService): readonly Route[] {
     ...kernelRoutes(service),
     ...meshRoutes(service),
     ...membershipRoutes(service),
+    ...labelRoutes(service),
     ...taskRoutes(service),
     ...agentRoutes(service),
     ...toolRoutes(service),

@@ -8,6 +8,7 @@ import type { MembershipAct, PendingChange } from '../api/index.ts'
 import { resolveNode } from '../resolve.ts'
 import type { Rooms } from '../rooms.ts'
 import type { KernelService } from '../service.ts'
+import { forgetLabels } from './labels.ts'
 
 type MembershipOperations = Pick<
   KernelService,
@@ -30,7 +31,9 @@ export function membershipOperations(rooms: Rooms): MembershipOperations {
       const node = resolveNode(mesh, text)
       const nameOf = namesNow(mesh)
       await ask('mesh.evict', `node:${node}`)
-      return actView(await acts.evict(node), nameOf)
+      const outcome = await acts.evict(node)
+      if (outcome.isInForce) await forgetLabels(rooms, node)
+      return actView(outcome, nameOf)
     },
     setNodeRole: async (text, role) => {
       const node = resolveNode(mesh, text)
@@ -46,6 +49,10 @@ export function membershipOperations(rooms: Rooms): MembershipOperations {
       const waiting = new Map(acts.pending().map((each) => [each.statement.id, each]))
       await ask('mesh.approve', ofMesh(), { statement })
       const approved = await acts.approve(statement)
+      for (const { body } of approved) {
+        if (body.kind !== 'revoke' || mesh.isMember(body.node)) continue
+        await forgetLabels(rooms, body.node)
+      }
       return approved.flatMap(({ id }) => {
         const pending = waiting.get(id)
         return pending === undefined ? [] : [pendingView(mesh, pending)]

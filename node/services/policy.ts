@@ -124,6 +124,7 @@ async function check(
       epoch: 1,
       signal: 'SIGTERM',
       ...(action === 'mesh.role' ? { role: 'member' } : {}),
+      ...(action === 'mesh.label' ? { labels: [], removed: [] } : {}),
       signatures: 1,
       digest: '',
       change: 'set',

@@ -28,6 +28,7 @@ import type {
   MembershipAct,
   MeshStatus,
   Netcheck,
+  NodeLabels,
   NodeView,
   OutputChunk,
   PathPing,
@@ -96,6 +97,16 @@ export const ACT: MembershipAct = {
   needed: 1,
   confirmed: ['server'],
   outstanding: ['desk']
+}
+
+export const LABELS: NodeLabels = {
+  nodeId: NODE_ID,
+  name: 'server',
+  labels: [
+    { key: 'site', value: 'attic', from: 'mesh', startValue: 'home', state: 'in-force' },
+    { key: 'tier', value: 'fast', from: 'mesh', startValue: null, state: 'waiting' },
+    { key: 'zone', value: 'a', from: 'start', startValue: 'a', state: 'in-force' }
+  ]
 }
 
 export const PENDING: PendingChange = {
@@ -259,6 +270,16 @@ export class FakeKernelService extends FakeBlobs implements KernelService {
   async setNodeRole(node: string, role: string): Promise<MembershipAct> {
     this.#called('setNodeRole', node, role)
     return ACT
+  }
+
+  nodeLabels(node: string): NodeLabels {
+    this.#called('nodeLabels', node)
+    return LABELS
+  }
+
+  async labelNode(node: string, change: unknown): Promise<NodeLabels> {
+    this.#called('labelNode', node, change)
+    return LABELS
   }
 
   async setSignatures(signatures: number): Promise<MembershipAct> {

@@ -32,9 +32,17 @@ describe('the table of commands', () => {
       known.map(({ path }) => path.join(' ')),
       [
         ...['start', 'stop', 'restart', 'status', 'ps', 'logs', 'attach'].map((w) => `kernel ${w}`),
-        ...['invite', 'join', 'evict', 'leave', 'role', 'signatures', 'pending', 'approve'].map(
-          (word) => `mesh ${word}`
-        ),
+        ...[
+          'invite',
+          'join',
+          'evict',
+          'leave',
+          'role',
+          'label',
+          'signatures',
+          'pending',
+          'approve'
+        ].map((word) => `mesh ${word}`),
         ...['ping', 'netcheck', 'peers', 'status'].map((word) => `mesh ${word}`),
         'node show',
         'run',

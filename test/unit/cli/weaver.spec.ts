@@ -8,7 +8,16 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { WeaverError } from '../../../core/index.ts'
-import { ACT, ENTRY, PEER, PENDING, STATUS, TASK, TASK_ID } from '../../doubles/kernel-service.ts'
+import {
+  ACT,
+  ENTRY,
+  LABELS,
+  PEER,
+  PENDING,
+  STATUS,
+  TASK,
+  TASK_ID
+} from '../../doubles/kernel-service.ts'
 import { AGENT, ROW } from '../../doubles/rows.ts'
 import { startFixture } from '../node/http/fixture.ts'
 import type { Fixture } from '../node/http/fixture.ts'
@@ -38,6 +47,8 @@ describe('weaver --json', () => {
     ['mesh join weft1abc', (value) => assert.partialDeepStrictEqual(value, { name: 'laptop' })],
     ['mesh evict desk', (value) => assert.deepEqual(value, ACT)],
     ['mesh role desk admin', (value) => assert.deepEqual(value, ACT)],
+    ['mesh label server', (value) => assert.deepEqual(value, LABELS)],
+    ['mesh label server tier=fast site-', (value) => assert.deepEqual(value, LABELS)],
     ['mesh signatures 2', (value) => assert.deepEqual(value, ACT)],
     ['mesh pending', (value) => assert.deepEqual(value, [PENDING])],
     ['mesh approve', (value) => assert.deepEqual(value, [PENDING])],
@@ -134,6 +145,35 @@ describe('weaver for people', () => {
     const { stdout, stderr } = await weaver(fixture.home, ['kernel', 'logs', '--process', 'ticker'])
     assert.equal(stdout, 'one\nthree\n')
     assert.equal(stderr, 'two\n')
+  })
+
+  it('shows where each label of a node comes from, and what the node has not heard yet', async () => {
+    const { stdout } = await weaver(fixture.home, ['mesh', 'label', 'server'])
+    assert.deepEqual(stdout.trimEnd().split(/ *\n/), [
+      'LABEL       FROM                STATE',
+      'site=attic  mesh (start: home)  in force',
+      'tier=fast   mesh                comes when server hears of it',
+      'zone=a      start               in force'
+    ])
+    assert.deepEqual(fixture.service.calls, [['nodeLabels', 'server']])
+  })
+
+  it('gives labels as they are written, and takes away those with a dash behind them', async () => {
+    const words = ['server', 'tier=fast', 'a-b=', 'site-', 'x--', 'eq=a=b']
+    const { code, stderr } = await weaver(fixture.home, ['mesh', 'label', ...words])
+    assert.equal(code, 0, stderr)
+    const labels = { tier: 'fast', 'a-b': '', eq: 'a=b' }
+    const change = { labels, removed: ['site', 'x-'] }
+    assert.deepEqual(fixture.service.calls, [['labelNode', 'server', change]])
+  })
+
+  it('refuses a word that neither sets a label nor takes one away, and changes nothing', async () => {
+    for (const word of ['tier', '=fast', '-']) {
+      const { code, stderr } = await weaver(fixture.home, ['mesh', 'label', 'server', word])
+      assert.equal(code, 2)
+      assert.match(stderr, /cannot read '.*': write KEY=VALUE to set a label, KEY- to take it away/)
+    }
+    assert.deepEqual(fixture.service.calls, [])
   })
 
   it('names the lane, the height and the entry of what verify found, and exits 1', async () => {

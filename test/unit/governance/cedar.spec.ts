@@ -21,14 +21,13 @@ const owner: Principal = { kind: 'owner' }
 const member: Principal = { kind: 'member', nodeId: testNode(2) }
 const agent = (role: string, name = 'reviewer'): Principal => ({ kind: 'agent', name, role })
 
+/** Of the others it is a node. */
 const RESOURCES: Readonly<Record<string, string>> = {
   'agent.spawn': 'agent:a',
   'agent.stop': 'agent:a',
   'approval.decide': 'approval:7@x',
-  'blob.collect': 'node:x',
   'blob.get': 'blob:00',
   'blob.pin': 'blob:00',
-  'blob.put': 'node:x',
   'chain.redact': 'entry:00',
   'delegate.use': 'delegate:gpu',
   'env.pass': 'variable:PATH',
@@ -36,18 +35,12 @@ const RESOURCES: Readonly<Record<string, string>> = {
   'fs.read': 'path:/srv/project',
   'fs.write': 'path:/srv/project',
   'ipc.send': 'agent:a',
-  'chain.keep': 'node:x',
-  'chain.rotate': 'node:x',
-  'kernel.stop': 'node:x',
   'memory.read': 'memory:k',
   'memory.write': 'memory:k',
-  'mesh.admit': 'node:x',
   'mesh.approve': 'mesh:m',
-  'mesh.evict': 'node:x',
   'mesh.invite': 'mesh:m',
   'mesh.join': 'mesh:m',
   'mesh.leave': 'mesh:m',
-  'mesh.role': 'node:x',
   'mesh.signatures': 'mesh:m',
   'net.connect': 'host:example.com:443',
   'policy.apply': 'policy:home',
@@ -74,6 +67,8 @@ const CONTEXT = {
   signal: 'SIGTERM',
   role: 'untrusted',
   signatures: 2,
+  labels: ['tier=fast'],
+  removed: [],
   digest: '00',
   change: 'set',
   action: 'task.submit',
@@ -87,7 +82,7 @@ function request(
   action: Action,
   more: Partial<GateRequest> = {}
 ): GateRequest {
-  return { principal, action, resource: RESOURCES[action] ?? 'x:y', context: CONTEXT, ...more }
+  return { principal, action, resource: RESOURCES[action] ?? 'node:x', context: CONTEXT, ...more }
 }
 
 function exec(role: string, argv: readonly string[], containment = 'os'): GateRequest {

@@ -28,6 +28,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   '/api/v1/mesh/approve': {},
   '/api/v1/mesh/leave': {},
   '/api/v1/nodes/{node}/role': { role: 'admin' },
+  '/api/v1/nodes/{node}/labels': { labels: { tier: 'fast' }, removed: ['site'] },
   '/api/v1/chain/redact': { entry: ENTRY.entry, reason: 'a name' },
   '/api/v1/blobs/{blob}/pin': { pinned: true },
   '/api/v1/blobs/collect': { bytesMax: null },
