@@ -79,7 +79,7 @@ async function withWalls(
     const deps = { clock: systemClock, log: silentLog, walls }
     await work((cacheFolder) => createSandbox(deps, { cacheFolder, execPath }), folder)
   } finally {
-    close()
+    await close()
     await rm(folder, { recursive: true, force: true })
   }
 }

@@ -81,6 +81,8 @@ export class GroupMaker {
 
   readonly #prefix: string
   readonly #boot: string
+  /** The end of the groups of earlier boots. */
+  #removing: Promise<void> = Promise.resolve()
 
   /** `home` and `boot` name this kernel. Makes its folders. */
   constructor(deps: GroupMakerDeps, options: GroupMakerOptions) {
@@ -94,15 +96,15 @@ export class GroupMaker {
 
   /** Ends what earlier boots of this home left (K3), and says what it was: another boot is over, by the home's lock. */
   endEarlier(): readonly Left[] {
-    const left: Left[] = []
-    for (const folder of this.folders) {
-      const parent = dirname(folder)
-      for (const name of namesIn(parent)) {
-        if (!name.startsWith(this.#prefix) || name === `${this.#prefix}${this.#boot}`) continue
-        left.push(...endBelow(join(parent, name)))
-        removed(join(parent, name))
-      }
-    }
+    const own = `${this.#prefix}${this.#boot}`
+    const folders = this.folders.map(dirname).flatMap((parent) =>
+      namesIn(parent)
+        .filter((name) => name.startsWith(this.#prefix) && name !== own)
+        .map((name) => join(parent, name))
+    )
+    const left = folders.flatMap((folder) => endBelow(folder))
+    // What was just killed holds its group for a moment more.
+    this.#removing = removedSoon(this.#deps, folders)
     return left
   }
 
@@ -152,12 +154,10 @@ export class GroupMaker {
     return folders.size === 0 ? null : new Group(this.#deps, [...folders])
   }
 
-  /** To be called when no process is left. */
-  close(): void {
-    for (const folder of this.folders) {
-      endBelow(folder)
-      removed(folder)
-    }
+  /** To be called when no process is left that counts: what is left is ended. Never rejects. */
+  async close(): Promise<void> {
+    for (const folder of this.folders) endBelow(folder)
+    await Promise.all([this.#removing, removedSoon(this.#deps, this.folders)])
   }
 }
 
@@ -185,6 +185,22 @@ class Group implements JoinableGroup {
     }
     this.#deps.log.warn('Cannot remove a control group', { folder: this.#folders.join(' ') })
   }
+}
+
+/** Removes kernels' folders, as soon as the last zombies in them have been waited for. Never rejects. */
+async function removedSoon(
+  { clock, log }: GroupMakerDeps,
+  folders: readonly string[]
+): Promise<void> {
+  let left = folders
+  for (let round = 0; round < GROUP_REMOVE_TRIES_MAX && left.length > 0; round++) {
+    if (round > 0) await clock.sleep(GROUP_REMOVE_PAUSE_MS)
+    left = left.filter((folder) => {
+      endBelow(folder)
+      return !removed(folder)
+    })
+  }
+  if (left.length > 0) log.warn('Cannot remove control groups', { folders: left.join(' ') })
 }
 
 /** The files of a group that hold a limit, and what is to be written into them. */

@@ -18,7 +18,7 @@ export async function seenHere(home: string, kernel: SeenKernel | null): Promise
     nodeVersion: process.version,
     containment: await detectContainment(process.platform, process.arch),
     podman: await detectPodman(process.platform, podmanEnvironment(process.env)),
-    groups: groupsHere(),
+    groups: await groupsHere(),
     home: { path: home, mode: statSync(home, { throwIfNoEntry: false })?.mode ?? null },
     carrier: { program: FORWARDER_LANGUAGE, isThere: isProgram(FORWARDER_LANGUAGE) },
     secrets: { sealed: fileAt(paths.secrets), key: fileAt(paths.secretsKey) },
@@ -42,13 +42,13 @@ function isProgram(path: string): boolean {
   }
 }
 
-function groupsHere(): Seen['groups'] {
+async function groupsHere(): Promise<Seen['groups']> {
   const names = { home: 'doctor', boot: String(process.pid) }
   const groups = new GroupMaker({ clock: systemClock, log: silent }, names)
   try {
     return groups.report()
   } finally {
-    groups.close()
+    await groups.close()
   }
 }
 

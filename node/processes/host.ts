@@ -385,7 +385,7 @@ export class RealProcessHost implements ProcessHost {
     await this.spool.stop()
     await this.#pipes.stop()
     await this.#guardian.stop()
-    this.#deps.containment.groups.close()
+    await this.#deps.containment.groups.close()
     this.#journal.close()
   }
 }

@@ -52,7 +52,17 @@ export interface OpenWalls {
   readonly walls: WorkerWalls
   /** `none` where this machine cannot confine, which was printed then. */
   readonly containment: 'os' | 'none'
-  readonly close: () => void
+  readonly close: () => Promise<void>
+}
+
+/** Ends what a process that called `realWalls` left when it was killed: no kernel comes after it. */
+export async function endWallsOf(osPid: number): Promise<void> {
+  const runDirectory = mkdtempSync(join(tmpdir(), 'weaver-walls-'))
+  const names = { home: `wa11${osPid.toString(16)}`, boot: 'end' }
+  const { groups } = await realContainment({ ...names, runDirectory })
+  groups.endEarlier()
+  await groups.close()
+  rmSync(runDirectory, { recursive: true, force: true })
 }
 
 let opened = 0
@@ -67,8 +77,8 @@ export async function realWalls(): Promise<OpenWalls> {
   return {
     walls: workers,
     containment: detected.name === null ? 'none' : 'os',
-    close: () => {
-      groups.close()
+    close: async () => {
+      await groups.close()
       rmSync(runDirectory, { recursive: true, force: true })
     }
   }

@@ -53,9 +53,9 @@ describe('what has broken out of a tool', function () {
     writeFileSync(join(folder, 'canary'), CANARY)
   })
 
-  after(() => {
+  after(async () => {
     for (const server of servers) server.close()
-    open.close()
+    await open.close()
     rmSync(folder, { recursive: true, force: true })
   })
 

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Interface } from 'node:readline'
-import { gone, lives, Stage } from './stage.ts'
+import { gone, lives, pause, Stage } from './stage.ts'
 
 interface Kernel {
   readonly child: ChildProcess
@@ -31,7 +31,11 @@ describe('the death of a kernel', function () {
     homeId = `dead${process.pid.toString(16)}`
   })
 
-  afterEach(() => rmSync(directory, { recursive: true, force: true }))
+  afterEach(async () => {
+    rmSync(directory, { recursive: true, force: true })
+    // By its guardian, or by the kernel after it: nothing of a kernel stays.
+    while (groupsOf(homeId).length > 0) await pause()
+  })
 
   async function start(boot: number): Promise<Kernel> {
     const script = join(import.meta.dirname, 'fake-kernel.ts')
@@ -91,6 +95,7 @@ describe('the death of a kernel', function () {
 
     const second = await start(2)
     for (const osPid of first.tree) assert.equal(await lives(osPid), false)
+    while (groupsOf(homeId).some((name) => name.includes('-b1'))) await pause()
     const reaped = new Map(second.reaped.map(({ osPid, pid }) => [osPid, pid]))
     for (const osPid of first.tree) assert.equal(reaped.get(osPid), 1)
     second.child.kill('SIGKILL')

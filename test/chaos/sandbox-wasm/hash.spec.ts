@@ -78,7 +78,7 @@ describe('tool hash', function () {
   })
   after(async () => {
     await sandbox.stop()
-    walls.close()
+    await walls.close()
     await rm(cacheFolder, { recursive: true })
   })
 

@@ -33,7 +33,7 @@ describe('a hostile tool', function () {
     cacheFolder = await mkdtemp(join(tmpdir(), 'weft-hostile-'))
   })
   after(async () => {
-    open.close()
+    await open.close()
     await rm(builtinFolder, { recursive: true })
     await rm(cacheFolder, { recursive: true })
   })

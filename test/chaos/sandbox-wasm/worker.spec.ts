@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import type { GuestLink } from '../../../sandbox-wasm/ports.ts'
 import { processLauncher } from '../../../sandbox-wasm/worker-process.ts'
 import type { TranspiledFile } from '../../../sandbox-wasm/worker/protocol.ts'
-import { realWalls } from '../../doubles/sandboxes.ts'
+import { endWallsOf, realWalls } from '../../doubles/sandboxes.ts'
 import type { OpenWalls } from '../../doubles/sandboxes.ts'
 import { silentLog } from '../../unit/sandbox-wasm/doubles.ts'
 import { until } from '../kernel/lab.ts'
@@ -168,6 +168,7 @@ for (const containment of ['os', 'none'] as const) {
       kernel.kill('SIGKILL')
       await once(kernel, 'exit')
       await until(async () => !(await isRunning(inner)))
+      await endWallsOf(kernel.pid ?? 0)
     })
   })
 }

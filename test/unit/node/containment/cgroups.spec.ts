@@ -118,4 +118,18 @@ describe('containment/cgroups', () => {
     const left = maker(2).endEarlier()
     assert.deepEqual(new Set(left.map(({ pid }) => pid)), new Set([7, null]))
   })
+
+  it('its own folders go at its end, as soon as nothing in them holds on any more', async () => {
+    second('pids')
+    const groups = maker(2)
+    const own = `${OWN}/weaver-aa-b`
+    put(`${own}/7/cgroup.procs`, '') // As in a real group, nothing is removed that still has somebody in it.
+    const closing = groups.close()
+    assert.equal(existsSync(join(root, own)), true)
+    for (const file of ['7/cgroup.procs', 'cgroup.kill', 'cgroup.subtree_control']) {
+      rmSync(join(root, own, file))
+    }
+    await closing
+    assert.equal(existsSync(join(root, own)), false)
+  })
 })
