@@ -11,7 +11,7 @@ import { WeaverError } from '../core/index.ts'
 import type { CedarAnswer, CedarCall, CedarEngine, CedarUid, Scope } from './cedar-engine.ts'
 import { cedarCall } from './cedar-request.ts'
 import type { PolicyFacts } from './cedar-request.ts'
-import { grantingLine } from './hint.ts'
+import { grantingHint } from './hint.ts'
 import { DECISION_TIME_MAX_MS, SLICES_MAX } from './limits.ts'
 import type { Decision, Policy } from './policy.ts'
 import type { GateRequest } from './request.ts'
@@ -234,7 +234,7 @@ function failureOf(answer: CedarAnswer): Decision | null {
 }
 
 function defaultDeny(request: GateRequest, call: CedarCall): Decision {
-  return denied('policy.default-deny', `weaver policy add ${grantingLine(request, call)}`)
+  return denied('policy.default-deny', grantingHint(request, call))
 }
 
 function denied(rule: string, hint: string): Decision {

@@ -1,4 +1,8 @@
-// The line that would grant what was denied: as narrow as it can be written, ready to be pasted.
+// The line that would grant what was denied, and nothing that was not asked: ready to be pasted.
+//
+// Invariants
+//   W1. A pasted line grants no other command, image, role or containment than the one that was denied. What cannot be
+//       written so narrowly has no line.
 
 import type { CedarCall, CedarUid } from './cedar-engine.ts'
 import type { GateRequest } from './request.ts'
@@ -10,15 +14,19 @@ const PASSING: ReadonlySet<string> = new Set([
   'Weft::Approval',
   'Weft::Entry'
 ])
-/** Of a command in a condition: longer ones are left out of it, and the line then says any command. */
+/** Of a command in a condition: nobody reads a longer one before pasting it. */
 const LINE_LENGTH_MAX = 200
 
-/** Quoted for a shell. */
-export function grantingLine(request: GateRequest, call: CedarCall): string {
-  return `'${grantingPolicy(request, call).replaceAll("'", String.raw`'\''`)}'`
+/** What to do about a denial, with the line quoted for a shell. */
+export function grantingHint(request: GateRequest, call: CedarCall): string {
+  const policy = grantingPolicy(request, call)
+  if (policy === null) {
+    return 'the command is too long for a line to paste: write a policy for it, as docs/policy.md shows'
+  }
+  return `weaver policy add '${policy.replaceAll("'", String.raw`'\''`)}'`
 }
 
-export function grantingPolicy({ action }: GateRequest, call: CedarCall): string {
+function grantingPolicy({ action }: GateRequest, call: CedarCall): string | null {
   const parents = call.entities.find(({ uid }) => isSame(uid, call.principal))?.parents ?? []
   const agent = parents.find(({ type }) => type === 'Weft::Agent')
   // A pid is never used again: what a process may do, its agent may.
@@ -30,10 +38,28 @@ export function grantingPolicy({ action }: GateRequest, call: CedarCall): string
   const resource = PASSING.has(call.resource.type)
     ? 'resource'
     : `resource == ${written(call.resource)}`
-  const line = call.context['line']
-  const isShort = typeof line === 'string' && line.length <= LINE_LENGTH_MAX
-  const condition = isShort ? ` when { context.line == ${quoted(line)} }` : ''
+  const { line } = call.context
+  if (typeof line === 'string' && line.length > LINE_LENGTH_MAX) return null // W1
+  const condition = typeof line === 'string' ? ` when { ${startConditions(line, call)} }` : ''
   return `permit (${principal}, action == Weft::Action::${quoted(action)}, ${resource})${condition};`
+}
+
+// W1
+function startConditions(line: string, { context }: CedarCall): string {
+  const { containment, image, role } = context
+  const conditions = [
+    `context.line == ${quoted(line)}`,
+    `context.containment == ${quoted(containment === 'os' ? 'os' : 'none')}`,
+    optional('image', image),
+    optional('role', role)
+  ]
+  return conditions.join(' && ')
+}
+
+function optional(name: string, value: unknown): string {
+  return typeof value === 'string'
+    ? `context has ${name} && context.${name} == ${quoted(value)}`
+    : `!(context has ${name})`
 }
 
 function written({ type, id }: CedarUid): string {

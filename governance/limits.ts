@@ -17,7 +17,7 @@ export const DEPTH_MAX = 4
 export const RESOURCE_LENGTH_MAX = 160
 /** Characters of a rule's id and of a hint: a hint may hold a whole policy of one line. */
 export const RULE_LENGTH_MAX = 96
-export const HINT_LENGTH_MAX = 600
+export const HINT_LENGTH_MAX = 1200
 /** Requests decided together: a spawn, and the 128 grants that core/ allows it. */
 export const REQUESTS_MAX = 160
 

@@ -32,7 +32,8 @@ export const check: Runner = async ({ client, output }, args) => {
     argv: args.words,
     cwd: args.text('cwd'),
     role: args.text('role'),
-    containment: args.oneOf('containment', ['os', 'none'], 'os')
+    containment: args.oneOf('containment', ['os', 'none'], 'os'),
+    image: args.text('image')
   })
   await output.document(result, checkText)
   return result.decision === 'deny' ? EXIT.denied : EXIT.done

@@ -33,7 +33,8 @@ export const policyGroup: Group = {
         resource: { value: 'WHAT', help: 'Such as path:/srv/project or host:example.com:443' },
         role: { value: 'ROLE', help: 'Of an agent that does not run: the role it would have' },
         cwd: { value: 'DIR', help: 'Where the command would run' },
-        containment: { value: 'os|none', help: 'How it would be contained (default: os)' }
+        containment: { value: 'os|none', help: 'How it would be contained (default: os)' },
+        image: { value: 'IMAGE', help: 'The image in whose container it would run (default: none)' }
       },
       about: 'Nothing is done or recorded. Exit code 4 when it would be denied.',
       examples: [

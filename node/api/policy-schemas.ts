@@ -51,7 +51,8 @@ export const policyCheckRequest: z.ZodType<api.PolicyCheckRequest> = z
       .regex(/^[a-z][a-z0-9-]{0,31}$/)
       .nullable()
       .default(null),
-    containment: z.enum(['os', 'none']).default('os')
+    containment: z.enum(['os', 'none']).default('os'),
+    image: z.string().min(1).max(255).nullable().default(null)
   })
   .meta({ id: 'PolicyCheckRequest' })
 export const policyCheck: z.ZodType<api.PolicyCheck> = z

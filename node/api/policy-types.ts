@@ -55,6 +55,8 @@ export interface PolicyCheckRequest {
   /** Of an agent that does not run: the role it would be in. */
   readonly role: string | null
   readonly containment: 'os' | 'none'
+  /** Whose container it would run in; null: none. */
+  readonly image: string | null
 }
 
 export interface PolicyCheck {

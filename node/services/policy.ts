@@ -120,6 +120,7 @@ async function check(
       cwd: asked.cwd,
       envNames: [],
       containment: asked.containment,
+      ...(asked.image === null ? {} : { image: asked.image }),
       // What else an act must say, where a check has nothing to say: the narrowest of each.
       epoch: 1,
       signal: 'SIGTERM',
