@@ -246,7 +246,7 @@ export const taskSubmission: z.ZodType<api.TaskSubmission> = z
   .strictObject({
     command: command.min(1),
     env: env.default({}),
-    cwd: z.string().min(1).max(4096).nullable().default(null),
+    cwd: argument.min(1).max(4096).nullable().default(null),
     gpu: word.nullable().default(null),
     labels: labels.default({}),
     node: word.nullable().default(null),
@@ -295,7 +295,7 @@ export const agentSpec: z.ZodType<api.AgentSpec> = z
     restart: restart.default('permanent'),
     args: command.default([]),
     env: env.default({}),
-    cwd: z.string().min(1).max(4096).nullable().default(null),
+    cwd: argument.min(1).max(4096).nullable().default(null),
     sandbox: sandbox.default(contained)
   })
   .meta({ id: 'AgentSpec' })

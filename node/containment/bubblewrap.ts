@@ -17,12 +17,12 @@ import {
   openSync,
   readFileSync,
   readlinkSync,
-  unlinkSync,
   writeFileSync
 } from 'node:fs'
 import { join } from 'node:path'
 import { DEFAULT_SANDBOX, formatGrant } from '../../core/index.ts'
 import type { Grant, Limits } from '../../core/index.ts'
+import { openArguments } from './argument-file.ts'
 import type { GroupMaker } from './cgroups.ts'
 import { copiedEtc } from './etc.ts'
 import { entering } from './entering.ts'
@@ -199,7 +199,10 @@ export class Bubblewrap implements Containment {
   ): LaunchPlan {
     const { descriptors, command } = parts
     const filter = String(descriptors.add(openSync(this.#filterPath, O_RDONLY)))
-    const argsDescriptor = descriptors.add(this.#written([...parts.args, '--seccomp', filter]))
+    this.#files += 1
+    const path = join(this.#options.runDirectory, `launch-${this.#files}`)
+    const args = openArguments(path, [...parts.args, '--seccomp', filter])
+    const argsDescriptor = descriptors.add(args)
     const wished = { ...limits, pids: limits.pids ?? PIDS_DEFAULT }
     const kept = { demanded: limits, isKillable: false } // B3 ends it.
     const group = this.#deps.groups.make(String(pid), wished, kept)
@@ -249,18 +252,6 @@ export class Bubblewrap implements Containment {
     } catch (error) {
       if (error instanceof GrantRefusedError) return []
       throw error
-    }
-  }
-
-  /** An open file of these arguments that has no name any more. */
-  #written(args: readonly string[]): number {
-    this.#files += 1
-    const path = join(this.#options.runDirectory, `launch-${this.#files}`)
-    writeFileSync(path, args.map((argument) => `${argument}\0`).join(''), { mode: 0o600 })
-    try {
-      return openSync(path, O_RDONLY)
-    } finally {
-      unlinkSync(path)
     }
   }
 }

@@ -6,6 +6,7 @@
 //   S1. What is told is data: words become arguments, and nothing of them is read as code.
 //   S2. A shell that is told nothing, or not all, ends: with its kernel, at the latest.
 
+import { argumentBytes } from './argument-file.ts'
 import { OOM_SCORE_ADJUST, WAITING_BYTES_MAX, WORDS_BYTES_MAX } from './limits.ts'
 
 /** The descriptor on which it is told, and that of the filter. */
@@ -56,7 +57,6 @@ export function toldBytes({ mark, args, command }: Told, hasInput: boolean): Uin
   const length = words.reduce((sum, word) => sum + word.length + 1, 0)
   if (length > WORDS_BYTES_MAX || !words.every((word) => /^[\x20-\x7E]*$/.test(word))) return null
   const lines = [hasInput ? 'some' : 'none', variable, String(command.length), ...command]
-  const text = `${lines.join('\n')}\n${args.map((argument) => `${argument}\0`).join('')}`
-  const bytes = Buffer.from(text)
+  const bytes = Buffer.concat([Buffer.from(`${lines.join('\n')}\n`), argumentBytes(args)])
   return bytes.length > WAITING_BYTES_MAX ? null : bytes
 }

@@ -8,10 +8,11 @@
 //   O3. When the program that confines ends, all inside ends, as B3 says.
 
 import { execFile } from 'node:child_process'
-import { closeSync, constants, existsSync, openSync, unlinkSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, existsSync, openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DEFAULT_SANDBOX } from '../../core/index.ts'
 import type { ConfinedStart, WorkerStart, WorkerWalls } from '../../sandbox-wasm/index.ts'
+import { openArguments } from './argument-file.ts'
 import { WALLS } from './bubblewrap.ts'
 import type { GroupMaker } from './cgroups.ts'
 import { entering } from './entering.ts'
@@ -58,12 +59,13 @@ export class BubblewrapWorkers implements WorkerWalls {
     const { program, libraries } = this.#options
     const shown = [command[0], ...libraries, ...readable]
     const args = [...workerArguments(shown), '--seccomp', String(firstDescriptor)]
+    const path = join(this.#options.runDirectory, `worker-${this.#count}`)
     const descriptors: number[] = []
     const release = (): void => {
       for (const descriptor of descriptors.splice(0)) closeSync(descriptor)
     }
     try {
-      descriptors.push(openSync(this.#filterPath, constants.O_RDONLY), this.#written(args))
+      descriptors.push(openSync(this.#filterPath, constants.O_RDONLY), openArguments(path, args))
     } catch (error) {
       release()
       void group?.remove()
@@ -75,17 +77,6 @@ export class BubblewrapWorkers implements WorkerWalls {
       descriptors: [...descriptors],
       release,
       ended: async () => await group?.remove()
-    }
-  }
-
-  /** An open file of these arguments that has no name any more. */
-  #written(args: readonly string[]): number {
-    const path = join(this.#options.runDirectory, `worker-${this.#count}`)
-    writeFileSync(path, args.map((argument) => `${argument}\0`).join(''), { mode: 0o600 })
-    try {
-      return openSync(path, constants.O_RDONLY)
-    } finally {
-      unlinkSync(path)
     }
   }
 }

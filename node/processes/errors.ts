@@ -48,7 +48,7 @@ export const TOO_MANY: StartFailure = {
 }
 export const MALFORMED: StartFailure = {
   code: 'PROCESS_INVALID_COMMAND',
-  why: 'arguments and variables may not contain NUL, nor names of variables be empty or contain ='
+  why: 'arguments, variables and directory may not contain NUL, nor names of variables be empty or contain ='
 }
 export const SPAWN_FAILED: StartFailure = {
   code: 'PROCESS_SPAWN_FAILED',

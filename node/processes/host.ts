@@ -162,9 +162,9 @@ export class RealProcessHost implements ProcessHost {
 
   /** See the port for what it throws. */
   async spawn(request: SpawnRequest): Promise<RunningProcess> {
-    const { pid, command, env } = request
+    const { pid, command, cwd, env } = request
     if (this.#stopping !== null) throw new ProcessStartError(command[0], STOPPED)
-    checkShape(command, env)
+    checkShape(command, env, cwd)
     const { homeId, bootId } = this.#options
     const leash: Leash = { home: homeId, boot: bootId, pid }
     this.#live.set(pid, null) // Before it can carry the mark, or a sweep would take it for a stray.

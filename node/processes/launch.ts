@@ -89,10 +89,11 @@ function prepare(options: Launch): readonly Ends[] {
 /** Before anything is made of them. @throws WeaverError `PROCESS_INVALID_COMMAND`, `PROCESS_NOT_FOUND` */
 export function checkShape(
   command: readonly [string, ...string[]],
-  environment: Readonly<Record<string, string>>
+  environment: Readonly<Record<string, string>>,
+  directory: string | null
 ): void {
   const names = Object.keys(environment)
-  const texts = [...command, ...names, ...Object.values(environment)]
+  const texts = [...command, ...names, ...Object.values(environment), directory ?? '']
   const isMalformed =
     texts.some((text) => text.includes('\0')) ||
     names.some((name) => name === '' || name.includes('='))

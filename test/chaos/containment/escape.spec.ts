@@ -11,7 +11,7 @@ import type { Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DEFAULT_SANDBOX, parseGrant, pid } from '../../../core/index.ts'
-import type { RunningProcess } from '../../../agents/index.ts'
+import type { RunningProcess, SpawnRequest } from '../../../agents/index.ts'
 import { detectContainment } from '../../../node/containment/detect.ts'
 import { isCode, Stage } from '../processes/stage.ts'
 import type { Outcome } from '../processes/stage.ts'
@@ -290,6 +290,24 @@ describe('a contained process', function () {
       const outer = readFileSync(`/proc/${running.osPid}/environ`, 'latin1')
       assert.doesNotMatch(outer, /LD_|PATH/)
       await running.stop(0 as never)
+    })
+
+    it('a NUL in a directory, an argument or a variable says nothing to the program that confines', async () => {
+      const target = join(folder, 'canary')
+      const options = `/usr/\0--ro-bind\0${target}\0/tmp/canary\0--chdir\0/`
+      const refused = async (asked: Partial<SpawnRequest>): Promise<void> => {
+        const request = { command: ['cat', '/tmp/canary'], env: {}, cwd: null, io: null } as const
+        const started = stage.host.spawn({
+          ...request,
+          ...asked,
+          pid: pid(9000),
+          sandbox: contained
+        })
+        await assert.rejects(started, isCode('PROCESS_INVALID_COMMAND'))
+      }
+      await refused({ cwd: options })
+      await refused({ command: ['cat', options] })
+      await refused({ env: { NAME: options } })
     })
 
     it('a race of two guests over links leads nowhere outside the root (attack 12)', async () => {
