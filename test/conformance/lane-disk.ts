@@ -9,8 +9,12 @@ async function existing(disk: LaneDisk, file: string): Promise<LaneFile> {
   return opened
 }
 
-/** Runs the suite over disks that `make` provides, each empty. */
-export function laneDiskConformance(name: string, make: () => Promise<LaneDisk>): void {
+/** Runs the suite over disks that `make` provides, each empty. `hasMarks`: they tell of changes; else their marks are empty. */
+export function laneDiskConformance(
+  name: string,
+  make: () => Promise<LaneDisk>,
+  { hasMarks = true }: { readonly hasMarks?: boolean } = {}
+): void {
   describe(`${name} is a lane disk`, () => {
     const bytes = Uint8Array.of(1, 2, 3, 4, 5)
 
@@ -70,32 +74,41 @@ export function laneDiskConformance(name: string, make: () => Promise<LaneDisk>)
       await file.close()
     })
 
-    it('mark() is another one after each change, of the bytes, the size or the file itself', async () => {
-      const disk = await make()
-      const file = await disk.create('a.lane')
-      await file.write(0, bytes)
-      const first = await file.mark()
-      assert.notEqual(first.text, '')
-      await file.read(0, 5)
-      await file.sync()
-      const other = await existing(disk, 'a.lane')
-      assert.deepEqual(await other.mark(), first)
-      // The clock of the file system has a grain: within it a change may not show.
-      for (let mark = first; mark.text === first.text; mark = await file.mark()) {
-        await file.write(0, bytes.toReversed())
-      }
-      const second = await file.mark()
-      assert(second.changedAt >= first.changedAt)
-      await file.truncate(4)
-      const third = await file.mark()
-      assert.notEqual(third.text, second.text)
-      const copy = await disk.create('b.lane')
-      await copy.write(0, bytes.subarray(0, 4))
-      await disk.rename('b.lane', 'a.lane')
-      const renamed = await existing(disk, 'a.lane')
-      assert.notEqual((await renamed.mark()).text, third.text)
-      for (const each of [file, other, copy, renamed]) await each.close()
-    })
+    if (!hasMarks) {
+      it('mark() is empty, as of a file system that keeps no times', async () => {
+        const file = await (await make()).create('a.lane')
+        await file.write(0, bytes)
+        assert.equal((await file.mark()).text, '')
+        await file.close()
+      })
+    } else {
+      it('mark() is another one after each change, of the bytes, the size or the file itself', async () => {
+        const disk = await make()
+        const file = await disk.create('a.lane')
+        await file.write(0, bytes)
+        const first = await file.mark()
+        assert.notEqual(first.text, '')
+        await file.read(0, 5)
+        await file.sync()
+        const other = await existing(disk, 'a.lane')
+        assert.deepEqual(await other.mark(), first)
+        // The clock of the file system has a grain: within it a change may not show.
+        for (let mark = first; mark.text === first.text; mark = await file.mark()) {
+          await file.write(0, bytes.toReversed())
+        }
+        const second = await file.mark()
+        assert(second.changedAt >= first.changedAt)
+        await file.truncate(4)
+        const third = await file.mark()
+        assert.notEqual(third.text, second.text)
+        const copy = await disk.create('b.lane')
+        await copy.write(0, bytes.subarray(0, 4))
+        await disk.rename('b.lane', 'a.lane')
+        const renamed = await existing(disk, 'a.lane')
+        assert.notEqual((await renamed.mark()).text, third.text)
+        for (const each of [file, other, copy, renamed]) await each.close()
+      })
+    }
 
     it('remove() removes, and what is not there is no failure', async () => {
       const disk = await make()
