@@ -2,6 +2,8 @@
 
 const ENCODER = new TextEncoder()
 const DECODER = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
+const NO_DIGIT = 64
 const BASE58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz'
 // An identity multihash over the libp2p form of an Ed25519 key: docs/chain-format.md, "Basics".
 const NODE_ID_PREFIX = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20)
@@ -69,22 +71,31 @@ export function base64(bytes: Uint8Array): string {
   return btoa(text)
 }
 
+/** The value of each digit by its character code; 64 where it is none. */
+const BASE64_VALUES = Uint8Array.from({ length: 128 }, (_, code) => {
+  const value = BASE64.indexOf(String.fromCharCode(code))
+  return value === -1 ? NO_DIGIT : value
+})
+
 /** Null unless `text` is the one right encoding of some bytes: unused bits are zero. */
 export function fromBase64(text: string): Uint8Array | null {
-  // Checked here: `atob` forgives blanks, missing padding and unused bits.
-  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return null
-  try {
-    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
-    return text.slice(-4) === base64(bytes.slice(-lastBytes(text))) ? bytes : null
-  } catch {
-    return null // A single digit before the padding.
+  // Not by `atob`: it forgives blanks, missing padding and unused bits, and takes a fifth of the time of a proof.
+  const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0
+  const digits = text.length - padding
+  if (text.length % 4 !== 0 || digits % 4 === 1) return null
+  const bytes = new Uint8Array((text.length / 4) * 3 - padding)
+  let bits = 0
+  let seen = 0
+  for (let index = 0, at = 0; index < digits; index += 1) {
+    const value = BASE64_VALUES[text.charCodeAt(index)] ?? NO_DIGIT
+    seen |= value
+    bits = ((bits << 6) | value) & 0xffff
+    if (index % 4 === 0) continue
+    bytes[at] = bits >> (6 - 2 * (index % 4))
+    at += 1
   }
-}
-
-/** How many bytes the last four digits stand for. */
-function lastBytes(text: string): number {
-  if (text.endsWith('==')) return 1
-  return text.endsWith('=') ? 2 : 3
+  const unused = padding === 2 ? 0x0f : padding === 1 ? 0x03 : 0
+  return seen < NO_DIGIT && (bits & unused) === 0 ? bytes : null
 }
 
 /** The text of a node's key, `12D3KooW...`. */

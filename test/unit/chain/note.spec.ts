@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import fc from 'fast-check'
 import { fromHex, toHex, utf8 } from '../../../core/index.ts'
 import { fromBase64, nodeKey, nodeText } from '../../../chain/offline/bytes.ts'
 import { Malformed } from '../../../chain/offline/errors.ts'
@@ -47,6 +48,23 @@ function isCosignedBy(vkey: string, text: string): boolean {
 }
 
 describe('chain: notes and checkpoints', () => {
+  it('take base64 in its one right form alone, as Buffer makes it', () => {
+    const one = fc.constantFrom(...'A B P Q f g w 4 8 9 + / = - \n \u00e9 \u1234'.split(' '), ' ')
+    const texts = fc.oneof(
+      fc.string({ unit: one, maxLength: 9 }),
+      fc.uint8Array({ maxLength: 70 }).map((bytes) => Buffer.from(bytes).toString('base64')),
+      fc.uint8Array().map((bytes) => Buffer.from(bytes).toString('base64url'))
+    )
+    fc.assert(
+      fc.property(texts, (text) => {
+        const bytes = Buffer.from(text, 'base64')
+        const isRight = bytes.toString('base64') === text
+        assert.deepEqual(fromBase64(text), isRight ? new Uint8Array(bytes) : null)
+      }),
+      { numRuns: 3000 }
+    )
+  })
+
   it('checks the published example of C2SP signed-note', () => {
     const vkey = 'example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k'
     const note =
