@@ -15,6 +15,7 @@ import { benches as policy } from './policy.ts'
 import { benches as rows } from './mesh-rows.ts'
 import { benches as silence } from './mesh-silence.ts'
 import { printToStdout as print } from './stats.ts'
+import { benches as store } from './store.ts'
 import { benches as tools } from './tools.ts'
 import type { Bench } from './stats.ts'
 
@@ -31,6 +32,7 @@ const all: readonly Bench[] = [
   ...policy,
   ...silence,
   ...rows,
+  ...store,
   ...tools
 ]
 const wanted = process.argv.slice(2)
