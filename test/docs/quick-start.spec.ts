@@ -153,6 +153,7 @@ describe('README quick start', function () {
     let taskId = ''
     const endings: Readonly<Record<string, () => string>> = {
       'run --detach': () => ' -- true',
+      'mesh label': () => ' server',
       'task show': () => ` ${taskId}`,
       'task wait': () => ` ${taskId}`,
       'tool call': () => ` hash '{"algorithm":"shake256","text":"hello"}'`,
