@@ -39,7 +39,9 @@ const everything = {
   digest: '00',
   action: 'task.submit',
   requester: 'user:local',
-  isOwnRequest: false
+  isOwnRequest: false,
+  labels: ['tier=fast'],
+  removed: ['site']
 }
 
 describe('governance/gate', () => {
