@@ -94,6 +94,8 @@ export const DIAL_DELAY_MAX_MS: Millis = millis(2500)
 export const COURTESY_LOWER_MS: Millis = millis(100)
 /** The same for the higher one: by then the lower one's dial is through, where it can get through at all. */
 export const COURTESY_HIGHER_MS: Millis = millis(300)
+/** After a hello, until the member is in the hash table: loading that takes 25 ms, and a join has better things to do. */
+export const TABLE_DELAY_MS: Millis = millis(1000)
 /** SYNs go out at 0, 1 and 3 s: two may be lost. */
 export const DIAL_TIMEOUT_MS: Millis = millis(5000)
 /** Dials under way at once: libp2p accepts 5 inbound a second from one host and queues 10. */

@@ -29,6 +29,7 @@ import type { Hello } from './membership/hello.ts'
 import type { Invite } from './membership/invites.ts'
 import { Gatehouse } from './membership/gatehouse.ts'
 import { Roster } from './membership/roster.ts'
+import type { Statement } from './membership/statement.ts'
 import { createGovernment } from './membership/government.ts'
 import type { Outbox } from './outbox/outbox.ts'
 import { FAREWELL_TIMEOUT_MS } from './limits.ts'
@@ -96,7 +97,7 @@ export class Mesh {
     const log = deps.log.child({ room: 'mesh' })
     const self = signer.nodeId
     const tasks = new Tasks(log)
-    const roster = new Roster(store, () => this.#membershipChanged())
+    const roster = new Roster(store, (said) => this.#membershipChanged(said))
     const addresses = (): Cbor => this.#whereabouts.known()
     const onShut = ({ relays }: Invite): void => this.#gatehouse.renew(relays)
     const door = new Door({ ...deps, roster, log, addresses, onShut })
@@ -127,7 +128,7 @@ export class Mesh {
     this.#door = door
     this.#book = book
     const onLearned = (): void => this.paths.changed()
-    this.#whereabouts = new Whereabouts({ network, book, documents, tasks, onLearned })
+    this.#whereabouts = new Whereabouts({ network, clock, book, documents, tasks, onLearned })
     this.#rpc = rpc
     this.#documents = documents
     this.#entrance = new Entrance(
@@ -148,10 +149,8 @@ export class Mesh {
     this.paths = this.#createPaths()
     this.#swim = this.#createSwim()
     this.#dialler = new DialLoop({ self, clock, prng, log, tasks, connect })
-    this.#pulse = new Pulse(
-      { clock, log, tasks, rpc, roster, source: deps.pulse },
-      this.#pulseOwner()
-    )
+    const told = { clock, log, tasks, rpc, roster, source: deps.pulse }
+    this.#pulse = new Pulse(told, this.#pulseOwner())
     const services = [this.#pulse, this.#sync, this.#shared.sync]
     for (const { service } of services) this.serve(service)
     documents.onChange((node) => this.#documentChanged(node))
@@ -236,7 +235,7 @@ export class Mesh {
     await this.#outbox.load()
     await this.#deps.network.start(this.#gater())
     this.#pulse.start()
-    this.#membershipChanged()
+    this.#membershipChanged(null)
   }
 
   /** Says farewell, ends all that runs, and closes the network. Idempotent. */
@@ -397,7 +396,7 @@ export class Mesh {
   // Inside
 
   /** All that follows from a new set of members (X3). */
-  #membershipChanged(): void {
+  #membershipChanged(said: Statement | null): void {
     const membership = this.#roster.membership
     if (this.#phase !== 'running') return
     if (this.#mesh !== (membership?.meshId ?? null)) this.#switchMesh(membership)
@@ -419,6 +418,7 @@ export class Mesh {
     if (this.#roster.contested().length > 0) {
       this.#tasks.run('keep evicted nodes out', () => this.#council.carryOn())
     }
+    if (said !== null) this.#pulse.tell(said) // First: who has it need not ask for it.
     this.pulseNow()
   }
 

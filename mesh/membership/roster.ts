@@ -26,7 +26,7 @@ const BARRED_PREFIX = 'mesh/barred/'
 
 export class Roster {
   readonly #store: KeyValueStore
-  readonly #onChange: () => void
+  readonly #onChange: (said: Statement | null) => void
   readonly #turn = new Serial()
   #statements: ReadonlyMap<string, Statement> = new Map()
   /** Nodes seen evicted -> the statement that did it (R4). */
@@ -36,8 +36,8 @@ export class Roster {
   #folded: Membership | null = null
   #digest: Uint8Array = new Uint8Array()
 
-  /** `onChange` is called after every change of the membership, once it is on disk. */
-  constructor(store: KeyValueStore, onChange: () => void) {
+  /** `onChange` is called after every change of the membership, once it is on disk; `said`: by this node. */
+  constructor(store: KeyValueStore, onChange: (said: Statement | null) => void) {
     this.#store = store
     this.#onChange = onChange
   }
@@ -156,7 +156,7 @@ export class Roster {
       this.#barred = new Map(bars)
       this.#apply(mesh, kept)
     })
-    this.#onChange()
+    this.#onChange(null)
   }
 
   /** Forgets the mesh, in one write with all that belongs to it. */
@@ -169,7 +169,7 @@ export class Roster {
       this.#folded = null
       this.#digest = new Uint8Array()
     })
-    this.#onChange()
+    this.#onChange(null)
   }
 
   async #forgetting(): Promise<readonly StoreWrite[]> {
@@ -196,7 +196,12 @@ export class Roster {
       this.#barred = new Map([...this.#barred, ...bars])
       this.#apply(membership.meshId, all)
     })
-    this.#onChange()
+    this.#onChange(statement)
+  }
+
+  /** Resolves when what has been received so far is taken in, or was not. */
+  async settled(): Promise<void> {
+    await this.#turn.run(async () => undefined)
   }
 
   /**
@@ -230,7 +235,7 @@ export class Roster {
       this.#apply(membership.meshId, [...this.#statements.values(), ...kept])
       return kept.length
     })
-    if (fresh > 0) this.#onChange()
+    if (fresh > 0) this.#onChange(null)
     return fresh
   }
 

@@ -25,6 +25,7 @@ import {
 } from '../limits.ts'
 import { SPONSOR_METHOD } from '../membership/gatehouse.ts'
 import type { Roster } from '../membership/roster.ts'
+import type { Statement } from '../membership/statement.ts'
 import { DELIVER_METHOD } from '../outbox/outbox.ts'
 import type { PulseSource } from '../ports.ts'
 import type { Hearing, RpcClient, RpcRequest, RpcService } from '../rpc/index.ts'
@@ -38,7 +39,7 @@ export interface PulseDeps {
   readonly log: Logger
   readonly tasks: Tasks
   readonly rpc: RpcClient & Hearing
-  readonly roster: Pick<Roster, 'absorb' | 'digest' | 'ids' | 'statements'>
+  readonly roster: Pick<Roster, 'absorb' | 'digest' | 'ids' | 'settled' | 'statements'>
   readonly source: PulseSource
 }
 
@@ -116,6 +117,13 @@ export class Pulse {
   greet(peer: NodeId): void {
     this.#slow.delete(peer)
     this.#sendTo([peer], this.#message())
+  }
+
+  /** Says to everybody what this node has just said of the membership. Who does not hear it asks for it. */
+  tell({ bytes }: Statement): void {
+    for (const peer of this.#owner.connectedPeers()) {
+      this.#deps.rpc.notify(peer, MESH_SERVICE, 'statement', { statement: bytes })
+    }
   }
 
   /** As `send`, but leaves out whom it would tell nothing new (Q2). */
@@ -315,18 +323,21 @@ export class Pulse {
       this.#deps.log.warn('could not take in a pulse', { peer, error: String(error) })
     }
     const { roster, tasks } = this.#deps
-    const isSame = members instanceof Uint8Array && equalBytes(members, roster.digest)
-    if (!isSame && !this.#pulling.has(peer)) {
+    const isSame = (): boolean =>
+      members instanceof Uint8Array && equalBytes(members, roster.digest)
+    if (!isSame() && !this.#pulling.has(peer)) {
       this.#pulling.add(peer)
-      tasks.run('pull statements', () => this.#pullStatements(peer))
+      tasks.run('pull statements', () => this.#pullStatements(peer, isSame))
     }
     this.#owner.compare(peer, documents)
     this.#owner.compareShared(peer, shared)
   }
 
-  async #pullStatements(peer: NodeId): Promise<void> {
+  async #pullStatements(peer: NodeId, isSame: () => boolean): Promise<void> {
     const { roster, rpc, tasks, log } = this.#deps
     try {
+      await roster.settled() // What differs may be on its way to the disk.
+      if (isSame()) return
       const options = { signal: tasks.signal, timeoutMs: SYNC_TIMEOUT_MS }
       const have = { have: roster.ids() }
       const answer = await rpc.call(peer, MESH_SERVICE, 'statements', have, options)

@@ -2,9 +2,9 @@
 // from hellos, documents and invites into the address book.
 
 import { nodeId as checkedNodeId } from '../../core/index.ts'
-import type { Cbor, NodeId } from '../../core/index.ts'
+import type { Cbor, Clock, NodeId } from '../../core/index.ts'
 import type { Documents } from '../documents/documents.ts'
-import { ADDRESSES_PER_PEER_MAX } from '../limits.ts'
+import { ADDRESSES_PER_PEER_MAX, TABLE_DELAY_MS } from '../limits.ts'
 import { readAddressList } from '../membership/joiner.ts'
 import type { Network } from '../ports.ts'
 import type { Tasks } from '../tasks.ts'
@@ -16,6 +16,7 @@ const ADDRESS_SECTION = 'mesh'
 const ADDRESS_KEY = 'addresses'
 
 export interface WhereaboutsDeps {
+  readonly clock: Clock
   readonly network: Pick<Network, 'self' | 'addresses' | 'paths'>
   readonly book: AddressBook
   readonly documents: Documents
@@ -54,8 +55,14 @@ export class Whereabouts {
 
   /** `peer` says so in its hello. */
   met(peer: NodeId, addresses: readonly string[]): void {
+    const { network, clock, tasks } = this.#deps
     this.learn(peer, addresses)
-    this.#deps.network.paths?.met(peer, addresses)
+    const { paths } = network
+    if (paths === undefined) return
+    tasks.run('table', async (signal) => {
+      await clock.sleep(TABLE_DELAY_MS, signal)
+      paths.met(peer, addresses)
+    })
   }
 
   /** `peer` itself says so. @returns whether any of `addresses` was new */

@@ -89,6 +89,26 @@ describe('mesh: joining', () => {
     assert.deepEqual(states(server), { laptop: 'alive', server: 'self' })
   })
 
+  it('tells the other members of an admission, who need not ask for it', async () => {
+    const desk = await lab.member(laptop, 'desk')
+    const { rpc } = desk.mesh
+    const asked: string[] = []
+    const call = rpc.call.bind(rpc)
+    rpc.call = (...args) => {
+      asked.push(args[2])
+      return call(...args)
+    }
+    const server = await lab.boot(lab.home('server'))
+    await lab.join(server, await lab.invite(laptop))
+    await lab.pass(50)
+    assert.equal(desk.mesh.isMember(server.id), true)
+    assert.deepEqual(
+      asked.filter((method) => method === 'statements'),
+      []
+    )
+    assert.deepEqual(states(server), { desk: 'alive', laptop: 'alive', server: 'self' })
+  })
+
   it('closes the connection of a join that comes to nothing, and of one that its ledger refuses', async () => {
     const server = await lab.boot(lab.home('server'))
     const line = await lab.invite(laptop)

@@ -80,6 +80,7 @@ function unanswered(peer: NodeId): {
     digest: new Uint8Array(),
     ids: () => [],
     statements: () => [],
+    settled: async () => undefined,
     absorb: async () => 0
   }
   const deps = {
