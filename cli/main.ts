@@ -8,7 +8,7 @@ import { meant, parseCommandLine } from './args.ts'
 import { COMMANDS } from './commands.ts'
 import type { Command, Context } from './command.ts'
 import { EXIT, reportOf, usageError } from './errors.ts'
-import { Output } from './output.ts'
+import { jsonText, oneLine, Output } from './output.ts'
 
 /** Runs one command line. The exit code is left in `process.exitCode`: what is written gets out first. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -20,8 +20,9 @@ export async function main(argv: readonly string[]): Promise<void> {
   } catch (error) {
     const report = reportOf(error)
     const { code, message, hint } = report
-    process.stderr.write(`weaver: ${message}${hint === null ? '' : `; ${hint}`}\n`)
-    if (isJson) process.stdout.write(`${JSON.stringify({ error: { code, message, hint } })}\n`)
+    // A member's words, or a process's, may be in it.
+    process.stderr.write(`${oneLine(`weaver: ${message}${hint === null ? '' : `; ${hint}`}`)}\n`)
+    if (isJson) process.stdout.write(`${jsonText({ error: { code, message, hint } })}\n`)
     process.exitCode = argv[0] === 'run' ? EXIT.runFailed : report.exit
   }
 }

@@ -19,14 +19,12 @@ export class Output {
 
   /** The one document of a command, or `text` of it for people. */
   async document<T>(value: T, text: (value: T) => string): Promise<void> {
-    await this.write(
-      this.isJson ? `${JSON.stringify(value, null, 2)}\n` : visible(lines(text(value)))
-    )
+    await this.write(this.isJson ? `${jsonText(value, 2)}\n` : visible(lines(text(value))))
   }
 
-  /** One item of a stream: a JSON object on a line of its own, or `text` of it for people. */
+  /** One item of a stream, on a line of its own: a JSON object, or `text` of it for people. */
   async item<T>(value: T, text: (value: T) => string): Promise<void> {
-    await this.write(this.isJson ? `${JSON.stringify(value)}\n` : visible(lines(text(value))))
+    await this.write(`${this.isJson ? jsonText(value) : oneLine(text(value))}\n`)
   }
 
   async rows<Row>(
@@ -46,21 +44,49 @@ export class Output {
 
   /** A line for people, beside the data. */
   note(text: string): void {
-    process.stderr.write(`${visible(text)}\n`)
+    process.stderr.write(`${oneLine(text)}\n`)
   }
 }
 
+/** What is not seen as itself: it moves the cursor, ends a line, turns its direction, or is not seen at all. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu
+/** The colours of `paint`. No other: some hide what follows. */
+// oxlint-disable-next-line no-control-regex -- the escape is what is looked for
+const PAINTED = /^\u001B\[(?:31|32|33|2|0)m/
+
 /**
- * The text with its control characters spelled out, but for line breaks, tabs and the colours of `paint`:
- * names and commands may come from other machines, and must not be able to move the cursor or rename the
- * window of whoever looks at them.
+ * The text with what is not seen spelled out, but for line breaks, tabs and the colours of `paint`: names and
+ * commands may come from other machines, and must not be able to move the cursor, rename the window, hide or turn
+ * around a part of themselves before whoever looks at them.
  */
 export function visible(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, (character, at: number) => {
+  return text.replaceAll(UNSEEN, (character, at: number) => {
     if (character === '\n' || character === '\t') return character
-    if (/^.\[\d{1,2}m/su.test(text.slice(at, at + 5)) && character === '\u001b') return character
-    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`
+    return PAINTED.test(text.slice(at, at + 5)) ? character : spelled(character)
   })
+}
+
+/** The same for what has one line: a name with a line break in it must not look like two of ours. */
+export function oneLine(text: string): string {
+  return visible(text).replaceAll(/[\n\t]/g, spelled)
+}
+
+function spelled(character: string): string {
+  const code = (character.codePointAt(0) ?? 0).toString(16)
+  return code.length > 2 ? `\\u{${code}}` : `\\x${code.padStart(2, '0')}`
+}
+
+/** As JSON, in which what is not seen is escaped as JSON has it: the same document, for a terminal too. */
+export function jsonText(value: unknown, indent?: number): string {
+  // JSON itself has none of these outside its texts, and escapes the rest of the control characters.
+  return (JSON.stringify(value, null, indent) ?? 'null').replaceAll(UNSEEN, (character) =>
+    character === '\n' ? character : escaped(character)
+  )
+}
+
+function escaped(character: string): string {
+  const units = Array.from({ length: character.length }, (_, at) => character.charCodeAt(at))
+  return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('')
 }
 
 export async function writeTo(
@@ -85,7 +111,7 @@ export async function flushed(stream: NodeJS.WriteStream): Promise<void> {
 }
 
 export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string {
-  const cells = rows.map((row) => columns.map((column) => column.text(row)))
+  const cells = rows.map((row) => columns.map((column) => oneLine(column.text(row))))
   const widths = columns.map((column, index) =>
     Math.max(column.title.length, ...cells.map((line) => line[index]?.length ?? 0))
   )
@@ -105,10 +131,18 @@ export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]
   return lines([head, ...body].map((line) => line.trimEnd()).join('\n'))
 }
 
-/** `name  value` lines, the values aligned. */
-export function pairs(list: readonly (readonly [name: string, value: string])[]): string {
+/** `name  value` lines, the values aligned; each text of a list has a line of its own. */
+export function pairs(
+  list: readonly (readonly [name: string, value: string | readonly string[]])[]
+): string {
   const width = Math.max(...list.map(([name]) => name.length))
-  return list.map(([name, value]) => `${paint(name.padEnd(width), 'dim')}  ${value}`).join('\n')
+  const below = `\n${' '.repeat(width + 2)}`
+  return list
+    .map(([name, value]) => {
+      const texts = typeof value === 'string' ? [value] : value
+      return `${paint(name.padEnd(width), 'dim')}  ${texts.map(oneLine).join(below)}`
+    })
+    .join('\n')
 }
 
 function lines(text: string): string {

@@ -42,6 +42,18 @@ export function orNothing(text: string | null): string {
   return text === null || text === '' ? NOTHING : text
 }
 
+/** Each on a line of its own. */
+export function orNone(texts: readonly string[]): string | readonly string[] {
+  return texts.length === 0 ? NOTHING : texts
+}
+
+/** As a shell would read it back. */
+export function commandText(command: readonly string[]): string {
+  return command
+    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
+    .join(' ')
+}
+
 export function labelsText(labels: Readonly<Record<string, string>>): string {
   return orNothing(
     Object.entries(labels)

@@ -338,7 +338,7 @@ export class Approvals implements ApprovalDesk {
       cwd,
       environment: Object.keys(first?.environment ?? {}).toSorted(),
       files: sighting.files,
-      destinations: requests.map(({ action, resource }) => `${action} ${resource}`),
+      destinations: requests.map(destinationText),
       decidedBy: null
     }
   }
@@ -359,6 +359,15 @@ export class Approvals implements ApprovalDesk {
       this.#deps.log.error('Cannot keep the state of an approval', { why: String(error) })
     })
   }
+}
+
+/** What is asked for, with what decides where and as whom it would run: the rest of a view says the command. */
+function destinationText({ action, resource, context }: GateRequest): string {
+  const facts = ['image', 'role', 'node', 'gpu'].flatMap((name) => {
+    const value = context[name]
+    return typeof value === 'string' ? [`${name} ${value}`] : []
+  })
+  return [`${action} ${resource}`, ...facts].join(', ')
 }
 
 function requestedEntry(view: ApprovalView): EntryDraft {

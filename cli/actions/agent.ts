@@ -5,7 +5,7 @@ import { pairs } from '../output.ts'
 import type { Column } from '../output.ts'
 import { stateColour } from '../paint.ts'
 import { confinementOf } from '../sandbox.ts'
-import { ageText, exitText, orNothing, percentText, sizeText } from '../quantity.ts'
+import { ageText, commandText, exitText, orNothing, percentText, sizeText } from '../quantity.ts'
 
 export const spawn: Runner = async ({ client, output }, args) => {
   const { sandbox, cwd } = await confinementOf(args)
@@ -94,7 +94,7 @@ function agentText(agent: Agent, now: number): string {
     ['process', agent.gpid],
     ['node', agent.node],
     ['runtime', orNothing(agent.runtime)],
-    ['command', agent.command.join(' ')],
+    ['command', commandText(agent.command)],
     ['state', agent.state],
     ['exit', exitText(agent.exit)],
     ['why', orNothing(agent.reason)],

@@ -2,8 +2,8 @@ import type { Approval } from '../../node/api/index.ts'
 import type { Args, Context, Runner } from '../command.ts'
 import { EXIT } from '../errors.ts'
 import type { Column } from '../output.ts'
-import { pairs } from '../output.ts'
-import { ageText, durationText, orNothing } from '../quantity.ts'
+import { oneLine, pairs } from '../output.ts'
+import { ageText, durationText, orNone, orNothing } from '../quantity.ts'
 
 export const list: Runner = async ({ client, output }) => {
   const rows = await client.approvals()
@@ -37,7 +37,7 @@ async function decide(
   const hash = isApproved ? args.text('hash') : null
   const decision = { approve: isApproved, hash }
   const approval = await client.decideApproval(args.words[0] ?? '', decision)
-  await output.document(approval, ({ id, state, what }) => `${id} is ${state}: ${what}`)
+  await output.document(approval, ({ id, state, what }) => oneLine(`${id} is ${state}: ${what}`))
   return EXIT.done
 }
 
@@ -52,9 +52,9 @@ function shownText(row: Approval, now: number): string {
     ['what', row.what],
     ['argv', JSON.stringify(row.argv)],
     ['folder', row.cwd ?? 'a fresh one'],
-    ['variables', orNothing(row.environment.join(', '))],
-    ['files', orNothing(row.files.map(({ path, digest }) => `${path}  ${digest}`).join('\n  '))],
-    ['asks for', row.destinations.join('\n  ')],
+    ['variables', orNothing(row.environment.map(oneLine).join(', '))],
+    ['files', orNone(row.files.map(({ path, digest }) => `${path}  ${digest}`))],
+    ['asks for', row.destinations],
     ['node', row.node],
     ['hash', row.hash]
   ])

@@ -1,6 +1,7 @@
 // What a verification has found, for people.
 
 import type { ChainReport } from '../../node/api/index.ts'
+import { oneLine } from '../output.ts'
 import { paint } from '../paint.ts'
 
 export function reportText({ ok, problems, ...report }: ChainReport): string {
@@ -22,7 +23,7 @@ export function reportText({ ok, problems, ...report }: ChainReport): string {
     bare.length === 0
       ? []
       : [`  only the headers of ${bare.join(', ')} are kept here: their payloads were not checked`]
-  return [first, ...unheld, ...lines].join('\n')
+  return [first, ...unheld, ...lines].map(oneLine).join('\n')
 }
 
 function at(name: string, value: string | number | null): string {

@@ -133,9 +133,15 @@ export const show: Runner = async ({ client, output }, args) => {
   return EXIT.done
 }
 
-function payloadText({ payload, redactedBy, isPayloadKept }: ChainEntry): string {
+function payloadText({
+  payload,
+  redactedBy,
+  isPayloadKept
+}: ChainEntry): string | readonly string[] {
   if (redactedBy !== null) return `redacted by ${redactedBy}`
-  return isPayloadKept ? JSON.stringify(payload, null, 2) : 'not kept here: headers only'
+  return isPayloadKept
+    ? JSON.stringify(payload, null, 2).split('\n')
+    : 'not kept here: headers only'
 }
 
 function entryText(entry: ChainEntry): string {

@@ -1,7 +1,7 @@
 import type { Netcheck, PathPing } from '../../node/api/index.ts'
 import type { Runner } from '../command.ts'
 import { EXIT } from '../errors.ts'
-import { pairs } from '../output.ts'
+import { oneLine, pairs } from '../output.ts'
 import { orNothing } from '../quantity.ts'
 
 const PING_COUNT = 10
@@ -53,6 +53,6 @@ function netcheckText(found: Netcheck): string {
     ['members', `${found.direct} direct, ${found.relayed} relayed`],
     ['listens on', orNothing(found.listen.join(', '))]
   ])
-  const advice = found.advice.map((line) => `- ${line}`)
+  const advice = found.advice.map((line) => `- ${oneLine(line)}`)
   return advice.length === 0 ? report : `${report}\n\nTo do:\n${advice.join('\n')}`
 }

@@ -5,7 +5,7 @@ import { EXIT } from '../errors.ts'
 import { pairs } from '../output.ts'
 import type { Column, Output } from '../output.ts'
 import { stateColour } from '../paint.ts'
-import { ageText, gpusText, labelsText, orNothing, timeText } from '../quantity.ts'
+import { ageText, gpusText, labelsText, orNone, timeText } from '../quantity.ts'
 
 const INVITE_TTL_MS = 600_000
 
@@ -32,7 +32,8 @@ export const invite: Runner = async ({ client, output }, args) => {
 async function drawCode(line: string, output: Output): Promise<void> {
   if (!process.stdout.isTTY) return
   const { renderUnicodeCompact } = await import('uqr')
-  output.note(renderUnicodeCompact(line, { ecc: 'L', border: 2 }))
+  const drawn = renderUnicodeCompact(line, { ecc: 'L', border: 2 })
+  for (const row of drawn.split('\n')) output.note(row)
 }
 
 export const join: Runner = async ({ client, output }, args) => {
@@ -51,11 +52,11 @@ export const status: Runner = async ({ client, output }) => {
 }
 
 function statusText(mesh: MeshStatus): string {
-  const rows: [string, string][] = [
+  const rows: [string, string | readonly string[]][] = [
     ['mesh', mesh.id ?? 'none'],
     ['node', `${mesh.name} ${mesh.nodeIdText}`],
     ['members', `${mesh.members}, ${mesh.connected} connected`],
-    ['listens on', orNothing(mesh.listen.join('\n            '))]
+    ['listens on', orNone(mesh.listen)]
   ]
   if (mesh.signatures > 1) rows.push(['signatures', `${mesh.signatures} admins must sign`])
   if (mesh.healthScore > 0) {

@@ -2,7 +2,15 @@ import type { NodeView } from '../../node/api/index.ts'
 import type { Runner } from '../command.ts'
 import { EXIT } from '../errors.ts'
 import { pairs } from '../output.ts'
-import { ageText, gpusText, labelsText, orNothing, percentText, sizeText } from '../quantity.ts'
+import {
+  ageText,
+  gpusText,
+  labelsText,
+  orNone,
+  orNothing,
+  percentText,
+  sizeText
+} from '../quantity.ts'
 
 export const show: Runner = async ({ client, output }, args) => {
   const node = await client.node(args.words[0] ?? null)
@@ -22,7 +30,7 @@ function nodeText(node: NodeView, now: number): string {
     ['id', node.nodeId],
     ['state', `${node.state}${seen}`],
     ['role', node.role],
-    ['addresses', orNothing(node.addresses.join('\n           '))],
+    ['addresses', orNone(node.addresses)],
     ['CPUs', `${resources?.cpus ?? '-'}, ${percentText(node.cpuPercent)} in use`],
     ['memory', memory],
     ['GPUs', gpusText(node.gpus)],

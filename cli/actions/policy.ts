@@ -4,7 +4,7 @@ import type { PolicyCheck, PolicyRule, PolicyView } from '../../node/api/index.t
 import type { Runner } from '../command.ts'
 import { EXIT, usageError } from '../errors.ts'
 import type { Column } from '../output.ts'
-import { pairs } from '../output.ts'
+import { oneLine, pairs } from '../output.ts'
 
 export const show: Runner = async ({ client, output }) => {
   const view = await client.policy()
@@ -43,7 +43,7 @@ export const validate: Runner = async ({ client, output }, args) => {
   const file = args.words[0] ?? ''
   const result = await client.validatePolicy({ name: basename(file), text: await textOf(file) })
   await output.document(result, ({ ok, policies, problems }) =>
-    ok ? `${policies} policies, nothing wrong` : problems.join('\n')
+    ok ? `${policies} policies, nothing wrong` : problems.map(oneLine).join('\n')
   )
   return result.ok ? EXIT.done : EXIT.failed
 }
@@ -75,7 +75,7 @@ export const lock: Runner = async ({ client, output }) => {
   await output.document(locked, ({ sources, rules }) =>
     [
       `locked ${sources.length} sources as rules ${rules.slice(0, 16)}`,
-      ...sources.map(({ name, digest }) => `  ${digest.slice(0, 16)}  ${name}`)
+      ...sources.map(({ name, digest }) => `  ${digest.slice(0, 16)}  ${oneLine(name)}`)
     ].join('\n')
   )
   return EXIT.done
@@ -104,14 +104,14 @@ function viewText({
   const head = pairs([
     ['policies', state === 'in-force' ? 'in force' : `refused: ${refused ?? ''}`],
     ['lock', locked],
-    ['drift', drift.length === 0 ? 'none' : drift.join('\n       ')],
+    ['drift', drift.length === 0 ? 'none' : drift],
     ['mesh', mesh === null ? 'none' : `version ${mesh.version}, signed by ${mesh.by}`],
     ['engine', engine]
   ])
   const sources = [...bySource].map(
     ([source, of]) =>
-      `\n${source}\n${of
-        .map(({ id, effect, ask }) => `  ${ask === null ? effect : 'ask'}\t${id}`)
+      `\n${oneLine(source)}\n${of
+        .map(({ id, effect, ask }) => `  ${ask === null ? effect : 'ask'}\t${oneLine(id)}`)
         .join('\n')}`
   )
   return [head, ...sources].join('\n')
@@ -121,7 +121,7 @@ function checkText({ decision, rules, errors, hint }: PolicyCheck): string {
   return pairs([
     ['decision', decision],
     ['rules', rules.join(', ')],
-    ...(errors.length === 0 ? [] : ([['errors', errors.join('\n')]] as const)),
+    ...(errors.length === 0 ? [] : ([['errors', errors]] as const)),
     ...(hint === null ? [] : ([['hint', hint]] as const))
   ])
 }

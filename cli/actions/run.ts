@@ -6,6 +6,7 @@ import type { Task, TaskSubmission } from '../../node/api/index.ts'
 import type { Args, Context, Runner } from '../command.ts'
 import { EXIT, usageError } from '../errors.ts'
 import { attachTask } from '../attached-task.ts'
+import { jsonText } from '../output.ts'
 import { confinementOf } from '../sandbox.ts'
 
 export const run: Runner = async (context, args) => {
@@ -58,7 +59,7 @@ function labelOf(text: string): [key: string, value: string] {
 
 /** The exit code of the command if it ran to an end of its own, else 125 and one line why. */
 async function report({ output }: Context, task: Task): Promise<number> {
-  if (output.isJson) process.stderr.write(`${JSON.stringify(task)}\n`)
+  if (output.isJson) process.stderr.write(`${jsonText(task)}\n`)
   const { exit } = task
   const isOwnEnd = task.state === 'succeeded' || task.state === 'failed'
   if (isOwnEnd && exit !== null) {

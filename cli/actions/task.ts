@@ -4,7 +4,7 @@ import { CliError, EXIT } from '../errors.ts'
 import { pairs } from '../output.ts'
 import type { Column } from '../output.ts'
 import { stateColour } from '../paint.ts'
-import { ageText, durationText, exitText, orNothing, timeText } from '../quantity.ts'
+import { ageText, commandText, durationText, exitText, orNothing, timeText } from '../quantity.ts'
 import { showOutput } from '../streams.ts'
 
 const ENDED: ReadonlySet<TaskState> = new Set([
@@ -96,13 +96,6 @@ function taskText(task: Task): string {
     ['took', took === null ? '-' : durationText(Math.max(0, took))],
     ['receipt', orNothing(task.receipt)]
   ])
-}
-
-/** As a shell would read it back. */
-function commandText(command: readonly string[]): string {
-  return command
-    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
-    .join(' ')
 }
 
 function shortened(text: string): string {

@@ -6,6 +6,7 @@ import { decode, hex, nodePrimitives, verifyFile } from '../../chain/offline/ind
 import type { OfflineProblem, OfflineReport, Value } from '../../chain/offline/index.ts'
 import type { Runner } from '../command.ts'
 import { CliError, EXIT } from '../errors.ts'
+import { oneLine } from '../output.ts'
 import { paint } from '../paint.ts'
 import { timeText } from '../quantity.ts'
 import { BlockThreads } from './verify-threads.ts'
@@ -150,7 +151,9 @@ function textOf(document: VerifyDocument): string {
     ...problems.map(({ lane, message, code }) => {
       return `  ${lane === null ? '' : `lane ${names.get(lane) ?? lane}: `}${message} (${code})`
     })
-  ].join('\n')
+  ]
+    .map(oneLine)
+    .join('\n')
 }
 
 function entryLines(what: string, entry: unknown, isRedacted: boolean): readonly string[] {
