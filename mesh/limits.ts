@@ -143,6 +143,8 @@ export const HEALTH_SCORE_MAX = 8
 export const RUMOURS_PER_MESSAGE_MAX = 6
 /** Rumours whose signatures are remembered as checked: each comes back some twenty times. */
 export const RUMOURS_REMEMBERED_MAX = 1024
+/** Members whose word a node that is met for the first time is given: eight messages. It dials them all in any case. */
+export const INTRODUCED_MAX = 48
 /** While there is anything to tell: five times a second to three members, as memberlist. Nothing at rest. */
 export const GOSSIP_INTERVAL_MS: Millis = millis(200)
 /** Members told at a time, as memberlist. */

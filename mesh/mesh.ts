@@ -43,7 +43,7 @@ import { IdentityWatch } from './peers/identity-watch.ts'
 import type { Link } from './peers/link.ts'
 import { Links } from './peers/links.ts'
 import type { LinksOwner } from './peers/links.ts'
-import { PeerTable, selfView } from './peers/peer-table.ts'
+import { PeerTable } from './peers/peer-table.ts'
 import { SwimLoop } from './peers/swim-loop.ts'
 import type { SwimState } from './swim/messages.ts'
 import type { PeerView } from './peers/peer-table.ts'
@@ -349,12 +349,9 @@ export class Mesh {
 
   /** Every member as this node sees it, itself first. */
   peers(): readonly PeerView[] {
-    const own = this.#roster.member(this.nodeId)
-    const others = this.#table.views().toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    if (own === null) return others
     const { generation } = this.#options.incarnation
     const shown = { addresses: this.#whereabouts.own(), generation }
-    return [selfView(own, shown, this.#deps.clock), ...others]
+    return this.#table.all(this.#roster.member(this.nodeId), shown)
   }
 
   peer(id: NodeId): PeerView | null {
@@ -399,16 +396,18 @@ export class Mesh {
   #membershipChanged(said: Statement | null): void {
     const membership = this.#roster.membership
     if (this.#phase !== 'running') return
-    if (this.#mesh !== (membership?.meshId ?? null)) this.#switchMesh(membership)
+    const isSame = this.#mesh === (membership?.meshId ?? null)
+    if (!isSame) this.#switchMesh(membership)
     this.#identity.membershipChanged(membership)
     const others = [...(membership?.members.values() ?? [])].filter(({ nodeId: peer }) =>
       this.#isPeer(peer)
     )
-    this.#swim.setMembers(others.map(({ nodeId: peer }) => peer))
+    const ids = others.map(({ nodeId: peer }) => peer)
+    this.#swim.setMembers(ids)
     this.#table.setMembers(others, membership?.departed ?? new Map())
-    for (const { nodeId: peer } of others) {
-      if (!this.#dialler.has(peer)) this.#dialler.dispatch({ kind: 'added', peer })
-    }
+    // Of two that are new to each other, whoever comes in dials; and begins with who has let it in.
+    const { admittedBy } = this.#entrance
+    this.#dialler.add(ids, (peer) => (admittedBy === null ? isSame : admittedBy !== peer))
     for (const peer of this.#dialler.peers()) {
       if (!this.#isPeer(peer)) this.#release(peer, membership)
     }
@@ -489,7 +488,9 @@ export class Mesh {
 
   async #connect(peer: NodeId, signal: AbortSignal): Promise<void> {
     const open = this.#entrance.take(peer)
-    if (open !== null) return this.#greet(open, signal)
+    if (open !== null) {
+      return this.#greet(open, signal).finally(() => this.#dialler.dispatch({ kind: 'jumped' }))
+    } // All others were waiting for this.
     if (this.#links.isJoining(peer)) return // It is about to greet us.
     const addresses = this.paths.dialAddresses(peer)
     if (addresses.length === 0 || this.#links.serving(peer) !== null) return

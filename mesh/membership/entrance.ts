@@ -86,6 +86,11 @@ export class Entrance {
     })
   }
 
+  /** Who has just admitted us, and is to be greeted before anybody else; null once that has begun. */
+  get admittedBy(): NodeId | null {
+    return this.#open?.peer ?? null
+  }
+
   /** The connection over which `peer` has just admitted us, once: to be greeted on by the caller. */
   take(peer: NodeId): Connection | null {
     const connection = this.#open

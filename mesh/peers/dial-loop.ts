@@ -1,7 +1,7 @@
 // Carries out what the dialler decides: dials, and one timer for the next decision.
 
 import { millis, underEither } from '../../core/index.ts'
-import type { Clock, Logger, NodeId, Prng } from '../../core/index.ts'
+import type { Clock, Logger, Millis, NodeId, Prng } from '../../core/index.ts'
 import { COURTESY_HIGHER_MS, COURTESY_LOWER_MS } from '../limits.ts'
 import type { Tasks } from '../tasks.ts'
 import { decideDials, INITIAL_DIALLER } from './dialler.ts'
@@ -28,12 +28,17 @@ export class DialLoop {
     this.#deps = deps
   }
 
-  has(peer: NodeId): boolean {
-    return this.#state.peers.has(peer)
-  }
-
   peers(): readonly NodeId[] {
     return [...this.#state.peers.keys()]
+  }
+
+  /** These are to be connected from now on, new ones at once, but for whom `isSecond`: they may dial first. */
+  add(peers: readonly NodeId[], isSecond: (peer: NodeId) => boolean): void {
+    for (const peer of peers) {
+      if (this.#state.peers.has(peer)) continue
+      const courtesyMs = isSecond(peer) ? this.#courtesyFor(peer) : millis(0)
+      this.dispatch({ kind: 'added', peer, courtesyMs })
+    }
   }
 
   lost(peer: NodeId): void {
@@ -42,8 +47,7 @@ export class DialLoop {
 
   /** Somebody says that `peer` is there. It has probably heard of us, too, and one dial is enough. */
   hint(peer: NodeId): void {
-    const courtesyMs = this.#deps.self < peer ? COURTESY_LOWER_MS : COURTESY_HIGHER_MS
-    this.dispatch({ kind: 'hint', peer, courtesyMs })
+    this.dispatch({ kind: 'hint', peer, courtesyMs: this.#courtesyFor(peer) })
   }
 
   dispatch(event: DialEvent): void {
@@ -75,6 +79,10 @@ export class DialLoop {
     }
     // After a success the peer is `connected` already, and this changes nothing (D1 either way).
     this.dispatch({ kind: 'failed', peer, jitter: this.#jitter() })
+  }
+
+  #courtesyFor(peer: NodeId): Millis {
+    return this.#deps.self < peer ? COURTESY_LOWER_MS : COURTESY_HIGHER_MS
   }
 
   #jitter(): number {

@@ -4,7 +4,8 @@
 //   D1. A member without a connection is always waiting for a dial or being dialled: nobody is given up.
 //   D2. The wait doubles from DIAL_DELAY_MIN_MS to DIAL_DELAY_MAX_MS, times a jitter of 0.5 to 1.
 //   D3. A clock jump makes the next dial due now, a hint of life within `courtesyMs`, and both start the doubling
-//       anew. The courtesy differs on the two sides, so that of two who hear of each other one dials.
+//       anew. The courtesy differs on the two sides, so that of two who hear of each other one dials. A member that
+//       is new to the mesh gets it, too: it dials whomever it finds there.
 //   D4. At most DIALS_AT_ONCE_MAX dials are under way. Once halted, none begins.
 
 import { millis } from '../../core/index.ts'
@@ -23,8 +24,8 @@ export interface DiallerState {
 
 /** `jitter` is a number in [0, 1), drawn by the shell. */
 export type DialEvent =
-  | { readonly kind: 'added' | 'removed' | 'connected'; readonly peer: NodeId }
-  | { readonly kind: 'hint'; readonly peer: NodeId; readonly courtesyMs: Millis }
+  | { readonly kind: 'removed' | 'connected'; readonly peer: NodeId }
+  | { readonly kind: 'added' | 'hint'; readonly peer: NodeId; readonly courtesyMs: Millis }
   | { readonly kind: 'lost' | 'failed'; readonly peer: NodeId; readonly jitter: number }
   | { readonly kind: 'jumped' | 'halted' | 'tick' }
 
@@ -58,9 +59,11 @@ export function decideDials(state: DiallerState, event: DialEvent, now: Millis):
 
 function applyEvent(peers: Map<NodeId, DialPhase>, event: DialEvent, now: Millis): void {
   switch (event.kind) {
-    case 'added':
-      if (!peers.has(event.peer)) peers.set(event.peer, { kind: 'waiting', until: now, attempt: 0 })
+    case 'added': {
+      const until = millis(now + event.courtesyMs)
+      if (!peers.has(event.peer)) peers.set(event.peer, { kind: 'waiting', until, attempt: 0 })
       return
+    }
     case 'removed':
       peers.delete(event.peer)
       return

@@ -156,8 +156,11 @@ export class PeerTable {
     }
   }
 
-  views(): readonly PeerView[] {
-    return [...this.#entries.keys()].flatMap((peer) => this.view(peer) ?? [])
+  /** All by name, this node itself first: `own`, if it is a member. */
+  all(own: Member | null, shown: Pick<PeerView, 'addresses' | 'generation'>): readonly PeerView[] {
+    const others = [...this.#entries.keys()].flatMap((peer) => this.view(peer) ?? [])
+    others.sort((a, b) => (a.name < b.name ? -1 : 1))
+    return own === null ? others : [selfView(own, shown, this.#clock), ...others]
   }
 
   /** Tells the listeners, if there is anything new about `peer`. */
@@ -190,7 +193,7 @@ export class PeerTable {
 }
 
 /** This node among its peers. */
-export function selfView(
+function selfView(
   own: Member,
   { addresses, generation }: Pick<PeerView, 'addresses' | 'generation'>,
   clock: Clock

@@ -19,6 +19,7 @@ import {
   GOSSIP_FANOUT,
   GOSSIP_INTERVAL_MS,
   INDIRECT_PROBES,
+  INTRODUCED_MAX,
   LAG_NOTICED_MS,
   RELAYED_PROBES_MAX,
   RUMOURS_PER_MESSAGE_MAX
@@ -167,7 +168,21 @@ export class Swim {
     this.#forgetProbes(node) // What they would find out is known.
     const own: Rumour = this.#ownRumour('alive')
     this.#send(node, 'ping', { rumours: accusation === null ? [own] : [own, accusation] })
+    if (entry.incarnation === 0) this.#introduce(node)
     return this.#flush()
+  }
+
+  /** Tells `node`, which has said nothing yet and may be new here, who lives: each member's own word of it. */
+  #introduce(node: string): void {
+    const words: Rumour[] = []
+    for (const [other, { state, incarnation }] of this.#entries) {
+      if (state !== 'alive' || incarnation === 0 || other === node) continue
+      words.push({ node: other, state, incarnation, by: other })
+      if (words.length === INTRODUCED_MAX) break
+    }
+    for (let at = 0; at < words.length; at += RUMOURS_PER_MESSAGE_MAX) {
+      this.#send(node, 'gossip', { rumours: words.slice(at, at + RUMOURS_PER_MESSAGE_MAX) })
+    }
   }
 
   /** The connection to `node` is gone. `isClosed`: the other side, or the network, ended it, and not we. */

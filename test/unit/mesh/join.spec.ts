@@ -109,6 +109,42 @@ describe('mesh: joining', () => {
     assert.deepEqual(states(server), { desk: 'alive', laptop: 'alive', server: 'self' })
   })
 
+  it('is seen alive by members that it cannot reach, and sees them, by the word of each', async () => {
+    const desk = await lab.member(laptop, 'desk')
+    const server = await lab.boot(lab.home('server'))
+    lab.hub.cut(desk.id, server.id)
+    lab.hub.cut(server.id, desk.id)
+    await lab.join(server, await lab.invite(laptop))
+    await lab.pass(50)
+    assert.deepEqual(states(server), { desk: 'alive', laptop: 'alive', server: 'self' })
+    assert.deepEqual(states(desk), { desk: 'self', laptop: 'alive', server: 'alive' })
+    for (const [one, other] of [
+      [desk, server],
+      [server, desk]
+    ] as const) {
+      const view = one.mesh.peer(other.id)
+      assert.deepEqual([view?.isConnected, view?.connection, view?.rttMs], [false, null, null])
+    }
+    await lab.pass(120_000)
+    assert.equal(states(server)['desk'], 'alive', 'a member between says that it lives')
+  })
+
+  it('dials the members itself: of the two connections that there could be, one is begun', async () => {
+    const home = lab.home('server')
+    const known = lab.home('desk')
+    known.staticAddresses = [`${home.address}/p2p/${home.signer.nodeId}`]
+    const desk = await lab.boot(known)
+    await lab.join(desk, await lab.invite(laptop))
+    const server = await lab.boot(home)
+    await lab.join(server, await lab.invite(laptop))
+    await lab.pass(1000)
+    assert.equal(server.mesh.peer(desk.id)?.connection?.direction, 'outbound')
+    assert.deepEqual(
+      lab.hub.dials.filter((dial) => dial.endsWith(`>${server.id}`)),
+      []
+    )
+  })
+
   it('closes the connection of a join that comes to nothing, and of one that its ledger refuses', async () => {
     const server = await lab.boot(lab.home('server'))
     const line = await lab.invite(laptop)

@@ -30,6 +30,8 @@ export interface Home {
   readonly signer: Signer
   readonly store: MemoryStore
   readonly address: string
+  /** Where its owner has said that others are. */
+  staticAddresses?: readonly string[]
   generation: number
 }
 
@@ -95,7 +97,8 @@ export class Lab {
       },
       {
         name: home.name,
-        incarnation: { generation: home.generation, bootId: `boot-${this.#boots}` }
+        incarnation: { generation: home.generation, bootId: `boot-${this.#boots}` },
+        staticAddresses: home.staticAddresses ?? []
       }
     )
     const id = home.signer.nodeId

@@ -12,7 +12,11 @@ assert.ok(peer !== undefined)
 
 describe('mesh/peers: the dialler', () => {
   it('dials a new member at once, and again after 0.2 s doubling to 2.5 s (D2)', () => {
-    let { state, dial } = decideDials(INITIAL_DIALLER, { kind: 'added', peer }, millis(0))
+    let { state, dial } = decideDials(
+      INITIAL_DIALLER,
+      { kind: 'added', peer, courtesyMs: millis(0) },
+      millis(0)
+    )
     assert.deepEqual(dial, [peer])
     const waits: number[] = []
     let now = 0
@@ -34,7 +38,7 @@ describe('mesh/peers: the dialler', () => {
   it('starts anew at a hint of life and at a clock jump (D3)', () => {
     const failed = run(
       [
-        { kind: 'added', peer },
+        { kind: 'added', peer, courtesyMs: millis(0) },
         { kind: 'failed', peer, jitter: 0 }
       ],
       0
@@ -49,10 +53,19 @@ describe('mesh/peers: the dialler', () => {
     assert.deepEqual(decideDials(again.state, { kind: 'tick' }, millis(51)).dial, [peer])
   })
 
+  it('waits for the courtesy with a member that is new to the mesh, and dials it then (D3)', () => {
+    const added = { kind: 'added', peer, courtesyMs: millis(100) } as const
+    const waiting = decideDials(INITIAL_DIALLER, added, millis(0))
+    assert.deepEqual([waiting.dial, waiting.wakeAt], [[], 100])
+    assert.deepEqual(decideDials(waiting.state, { kind: 'tick' }, millis(100)).dial, [peer])
+    const met = decideDials(waiting.state, { kind: 'connected', peer }, millis(50))
+    assert.deepEqual([met.dial, met.wakeAt], [[], null])
+  })
+
   it('leaves a connected peer alone until its connection is lost', () => {
     const state = run(
       [
-        { kind: 'added', peer },
+        { kind: 'added', peer, courtesyMs: millis(0) },
         { kind: 'connected', peer },
         { kind: 'failed', peer, jitter: 0 },
         { kind: 'jumped' },
@@ -66,7 +79,7 @@ describe('mesh/peers: the dialler', () => {
   })
 
   it('begins no dial once halted, and forgets what is removed', () => {
-    const halted = run([{ kind: 'halted' }, { kind: 'added', peer }], 0)
+    const halted = run([{ kind: 'halted' }, { kind: 'added', peer, courtesyMs: millis(0) }], 0)
     const later = decideDials(halted, { kind: 'tick' }, millis(1e6))
     assert.deepEqual([later.dial, later.wakeAt], [[], null])
     const removed = run([{ kind: 'removed', peer }], 0, halted)

@@ -195,6 +195,36 @@ describe('mesh/swim: who is alive', () => {
     assert.ok((dead[0] ?? 0) > 30_000, `${dead[0]}`)
   })
 
+  it('gives a node that is new the word of those that live, and of no others', () => {
+    const list = ['n0', 'n1', 'n2', 'n3', 'n4']
+    const swim = new Swim(
+      { prng: new SeededPrng(1), isConnected: () => true },
+      { self: 'n0', incarnation: 7, initial: 'suspect' }
+    )
+    swim.setMembers({ list, set: new Set(list) }, millis(0))
+    const gossip = { kind: 'gossip', sequence: 0, target: null, isClosed: false } as const
+    const words = ['n1', 'n2'].map((node) => {
+      return { node, state: 'alive', incarnation: 5, by: node } as const
+    })
+    swim.receive('n1', { ...gossip, rumours: words }, millis(1))
+    swim.goes('n2', millis(2))
+    const told = swim.connected('n4', millis(3)).flatMap((each) => {
+      return each.kind === 'send' && each.to === 'n4' && each.message.kind === 'gossip'
+        ? each.message.rumours.filter(({ by }) => by !== 'n0')
+        : []
+    })
+    assert.deepEqual(told[0], words[0])
+    assert.ok(told.every(({ node }) => node !== 'n3' && node !== 'n4'))
+    // It has spoken, and comes back later: it knows.
+    const own = { node: 'n4', state: 'alive', incarnation: 3, by: 'n4' } as const
+    swim.receive('n4', { ...gossip, rumours: [own] }, millis(4))
+    swim.lost('n4', true, millis(5))
+    const kinds = swim.connected('n4', millis(6)).flatMap((each) => {
+      return each.kind === 'send' && each.to === 'n4' ? [each.message.kind] : []
+    })
+    assert.deepEqual(kinds, ['ping'])
+  })
+
   it('costs about two messages a second and node at rest, whatever the size', () => {
     for (const count of [10, 100]) {
       const fleet = new Fleet({ count, seed: 6 })
