@@ -65,6 +65,12 @@ describe('chaos: homes of every format that there was (R14)', function () {
       await ownAlone(home)
       for (let start = 1; start <= 2; start += 1) {
         await lab.done(name, 'kernel', 'start', '--listen', LOOPBACK)
+        // The project's own policies are part of a lock: where they have grown since, the owner locks anew.
+        const { policies } = await factsOf(home, vector.task)
+        if (policies.startsWith('weft.')) {
+          assert.equal(start, 1, policies)
+          await lab.done(name, 'policy', 'lock')
+        }
         assert.deepEqual(await factsOf(home, vector.task), vector.facts, `format ${format}`)
         assert((await heightOf(home)) > vector.height, 'its lane goes on')
         await lab.done(name, 'chain', 'verify', '--full')
