@@ -206,6 +206,10 @@ export const DELTA_INTERVAL_MS: Millis = millis(10)
 export const DELTA_INTERVAL_TURNS = 8
 /** ... up to this: rows are late then, but arrive. */
 export const DELTA_INTERVAL_MAX_MS: Millis = millis(1000)
+/** Entries of a column of Automerge's bytes: in one delta every row of the largest document put and as many deleted. */
+export const CHUNK_ENTRIES_MAX: number = 2 * ROWS_PER_DOCUMENT_MAX
+/** What those bytes may stand for: all texts, as many deleted, and as much again for the rest. */
+export const CHUNK_BYTES_MAX: number = 8 * 1024 * 1024
 /** Steps of one author that others take: twice what DELTA_INTERVAL_MS lets an honest one make. */
 export const AUTHOR_STEPS_PER_SECOND = 200
 /** A whole log at once, twice: what a node that was away has to take. */

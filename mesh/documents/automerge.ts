@@ -5,6 +5,7 @@
 import * as Automerge from '@automerge/automerge'
 import { shake256, toHex, utf8 } from '../../core/index.ts'
 import { MeshError } from '../errors.ts'
+import { checkChangeBounds, checkDocumentBounds } from './chunk-bounds.ts'
 
 type Store = ReturnType<typeof Automerge.getBackend>
 
@@ -37,10 +38,11 @@ export class RowDocument {
 
   /** `writer` is needed only where it is to be edited here. @throws MeshError `MESH_DOCUMENT_INVALID` */
   static load(bytes: Uint8Array, writer: string | null = null): RowDocument {
+    checkDocumentBounds(bytes)
     return guarded(() => {
       const options = writer === null ? {} : { actor: actorOf(writer) }
       const store = Automerge.getBackend(Automerge.load(bytes, options))
-      store.updateDiffCursor()
+      store.resetDiffCursor()
       return new RowDocument(store)
     })
   }
@@ -55,15 +57,12 @@ export class RowDocument {
   }
 
   /**
-   * Applies another's change and returns the keys it touched. After a throw the document is not to be
-   * used again.
+   * Merges another's change. After a throw the document is not to be used again.
    * @throws MeshError `MESH_DOCUMENT_INVALID`
    */
-  apply(change: Uint8Array): ReadonlySet<string> {
-    return guarded(() => {
-      this.#store.applyChanges([change])
-      return new Set(this.#store.diffIncremental().map(({ path }) => String(path[0])))
-    })
+  apply(change: Uint8Array): void {
+    checkChangeBounds(change)
+    guarded(() => this.#store.applyChanges([change]))
   }
 
   /**
@@ -98,22 +97,25 @@ export interface ChangeView {
   readonly actor: string
   /** The number of its first operation: above all that it builds on. */
   readonly firstOperation: number
+  /** The last word of it on each key; null also where something else than text was put. */
   readonly edits: Edits
+  /** Whether it puts and deletes texts at the root, and does nothing else. */
+  readonly isOfRowsAlone: boolean
 }
 
-/** @throws MeshError `MESH_DOCUMENT_INVALID` also for a change that does more than put and delete texts */
+/** @throws MeshError `MESH_DOCUMENT_INVALID` */
 export function readChange(change: Uint8Array): ChangeView {
+  checkChangeBounds(change)
   return guarded(() => {
     const { actor, startOp, ops } = Automerge.decodeChange(change)
     const edits = new Map<string, string | null>()
+    let isOfRowsAlone = true
     for (const { action, obj, key, value } of ops) {
       const isPut = action === 'set' && typeof value === 'string'
-      if (obj !== ROOT || typeof key !== 'string' || !(isPut || action === 'del')) {
-        throw new MeshError('MESH_DOCUMENT_INVALID', 'Cannot accept a change of anything but rows')
-      }
-      edits.set(key, isPut ? value : null)
+      isOfRowsAlone &&= obj === ROOT && (isPut || action === 'del')
+      if (obj === ROOT && typeof key === 'string') edits.set(key, isPut ? value : null)
     }
-    return { actor, firstOperation: startOp, edits }
+    return { actor, firstOperation: startOp, edits, isOfRowsAlone }
   })
 }
 

@@ -124,9 +124,8 @@ export class Documents implements Rows {
 
   /** Drops the documents of nodes that are no members. */
   retainMembers(): void {
-    for (const [node, replica] of this.#replicas) {
+    for (const node of this.#replicas.keys()) {
       if (this.#deps.isMember(node)) continue
-      replica.free()
       this.#replicas.delete(node)
       this.#budgets.forget(node)
       this.#forgers.forget(node)
@@ -270,7 +269,6 @@ export class Documents implements Rows {
   }
 
   #freeReplicas(): void {
-    for (const replica of this.#replicas.values()) replica.free()
     this.#replicas.clear()
   }
 }

@@ -260,7 +260,8 @@ export class SharedDocument {
 
   #extend(delta: SharedDelta): Error | null {
     try {
-      const { actor, firstOperation, edits } = readChange(delta.payload)
+      const { actor, firstOperation, edits, isOfRowsAlone } = readChange(delta.payload)
+      if (!isOfRowsAlone) throw notItsOwn()
       if (actor !== actorOf(writerOf(delta))) throw notItsOwn()
       const own = OWN_PREFIX + streamKey(delta)
       for (const key of edits.keys()) if (!isSharedKey(key) && key !== own) throw notItsOwn()

@@ -2,11 +2,10 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { meshId, millis } from '../../../../core/index.ts'
 import type { MeshId, NodeId, Signer } from '../../../../core/index.ts'
-import { RowDocument } from '../../../../mesh/documents/automerge.ts'
+import { readChange, RowDocument } from '../../../../mesh/documents/automerge.ts'
 import { Documents } from '../../../../mesh/documents/documents.ts'
 import { parseEnvelope, signEnvelope } from '../../../../mesh/documents/envelope.ts'
 import { envelopesSince } from '../../../../mesh/documents/log.ts'
-import { MeshError } from '../../../../mesh/errors.ts'
 import {
   AUTHOR_STEPS_BURST,
   DELTA_BYTES_PER_BASE_FACTOR,
@@ -319,6 +318,34 @@ describe('mesh/documents: documents', () => {
     assert.equal(shown(two, a.nodeId), '{"rows":{"2":2}}')
   })
 
+  it('takes in no more rows than an owner may have, and keeps those of before (P2)', async () => {
+    const two = side(b)
+    const one = side(a)
+    one.documents.put('rows', '1', 1)
+    await published()
+    const honest = steps(one, a.nodeId)
+    const body = { mesh, owner: a.nodeId, generation: 1, sequence: 3 } as const
+    const writer = RowDocument.create('a hostile writer')
+    const tooLarge = [
+      new Map(Array.from({ length: ROWS_PER_DOCUMENT_MAX + 1 }, (_, row) => [`rows/${row}`, '0'])),
+      new Map(Array.from({ length: 31 }, (_, row) => [`rows/${row}`, `"${' '.repeat(60_000)}"`]))
+    ]
+    for (const edits of tooLarge) {
+      const kept = side(b)
+      two.documents.receive(a.nodeId, honest)
+      kept.documents.receive(a.nodeId, honest)
+      const payload = writer.edit(edits)
+      assert.ok(payload !== null)
+      kept.documents.receive(a.nodeId, [signEnvelope(a, { ...body, kind: 'delta', payload }).bytes])
+      assert.deepEqual(kept.warnings, ['lost a document'])
+      assert.equal(shown(kept, a.nodeId), '{"rows":{"1":1}}')
+    }
+    const base = signEnvelope(a, { ...body, kind: 'base', payload: writer.save() })
+    two.documents.receive(a.nodeId, [base.bytes])
+    assert.deepEqual(two.warnings, ['lost a document'])
+    assert.equal(shown(two, a.nodeId), '{"rows":{"1":1}}')
+  })
+
   it('never breaks on signed bytes of a hostile owner', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), fc.boolean(), (payload, isBase) => {
@@ -414,12 +441,11 @@ describe('mesh/documents: documents', () => {
 })
 
 describe('mesh/documents: the Automerge wrapper', () => {
-  it('applies what another wrote, and says which keys it touched', () => {
+  it('says what was put, and nothing of what would change nothing', () => {
     const writer = RowDocument.create('a')
+    assert.ok(writer.edit(new Map([['x/1', 'one']])) !== null)
     const reader = RowDocument.load(writer.save())
-    const change = writer.edit(new Map([['x/1', 'one']]))
-    assert.ok(change !== null)
-    assert.deepEqual([...reader.apply(change)], ['x/1'])
+    assert.deepEqual(reader.keys(), ['x/1'])
     assert.equal(reader.get('x/1'), 'one')
     assert.equal(reader.get('toString'), null)
     assert.equal(writer.edit(new Map([['x/2', null]])), null)
@@ -428,7 +454,7 @@ describe('mesh/documents: the Automerge wrapper', () => {
   it('answers bytes that are no document with one error', () => {
     const code = { code: 'MESH_DOCUMENT_INVALID' }
     assert.throws(() => RowDocument.load(new Uint8Array([1, 2, 3])), code)
-    assert.throws(() => RowDocument.create('a').apply(new Uint8Array(9)), MeshError)
+    assert.throws(() => readChange(new Uint8Array(9)), code)
   })
 })
 
