@@ -45,6 +45,10 @@ export const STREAM_READ_BUFFER_BYTES_MAX: number = 2 * STREAM_WINDOW_BYTES_MAX
  * yamux. It does not find dead connections: the pulse does, within seconds.
  */
 export const KEEP_ALIVE_MS: Millis = millis(15_000)
+/** Up to here a message's parts are copied into one for its write; above, gathering them costs less. */
+export const JOINED_WRITE_BYTES_MAX: number = 4 * 1024
+/** Up to here the cipher in WASM is as quick as Node's, which makes three objects for a message. */
+export const WASM_CIPHER_BYTES_MAX = 400
 /** A socket on which not even keep-alives went for this long is cut. */
 export const SOCKET_IDLE_MAX_MS: Millis = millis(120_000)
 

@@ -1,7 +1,6 @@
 // One libp2p host as we want it: our transports, our gater, and of libp2p's services the three that
 // members of other makes may use (identify, ping, relay), each behind the gater's question (H2).
 
-import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { circuitRelayServer } from '@libp2p/circuit-relay-v2'
 import type { CircuitRelayServerComponents } from '@libp2p/circuit-relay-v2'
@@ -46,6 +45,7 @@ import {
 } from './host-limits.ts'
 import { withSafeSend } from './libp2p-muxer.ts'
 import { mayUse, nodeIdOrNull } from './libp2p-ids.ts'
+import { quickNoise } from './libp2p-noise.ts'
 import { HOP_PROTOCOL } from './libp2p-relay.ts'
 import { Reservations } from './libp2p-reservations.ts'
 import type { TableParts } from './libp2p-kad.ts'
@@ -105,7 +105,7 @@ export async function createHost(
         http: { shouldUpgradeCallback: (request) => request.headers.origin === undefined }
       })
     ],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [quickNoise()],
     streamMuxers: [
       withSafeSend(
         yamux({
