@@ -1,11 +1,16 @@
 // Containment on macOS by sandbox-exec: a profile that denies by default. Written from Apple's profiles and
 // from what others run; no test has tried it. It has no namespaces: other processes can be seen by name, and
 // there are no limits of memory, CPU or processes.
+//
+// Invariants
+//   M1. No value of a variable is in an argument, where every user of the machine could read it.
+//   M2. Nothing that a requester wrote reaches sandbox-exec, or the shell after it, but under names of ours; and
+//       the command that was decided is what runs, whatever it is called.
 
 import { mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { formatGrant } from '../../core/index.ts'
-import { BadDirectoryError } from '../processes/errors.ts'
+import { BadDirectoryError, NOT_FOUND, ProcessStartError } from '../processes/errors.ts'
 import { GrantRefusedError, LimitMissingError } from './errors.ts'
 import type { Containment, Guard, LaunchPlan, LaunchWish } from './ports.ts'
 import { grantedView, insideOf } from './view.ts'
@@ -29,6 +34,8 @@ const READABLE: readonly string[] = [
   '/opt/homebrew',
   '/private/etc/ssl',
   '/private/etc/localtime',
+  // Which shell /bin/sh is.
+  '/private/var/select/sh',
   '/private/var/db/timezone',
   '/private/var/db/dyld'
 ]
@@ -78,20 +85,21 @@ export class Seatbelt implements Containment {
     }
     const places = { HOME: isOwnDirectory ? own.path : temporary, TMPDIR: temporary }
     const inner = { ...wish.environment, ...places, ...wish.given, ...passed }
-    const assignments = Object.entries(inner).map(([name, value]) => `${name}=${value}`)
+    const { variables, script } = carried({ ...inner, [wish.mark[0]]: wish.mark[1] })
+    if (wish.command[0].startsWith('-')) throw new ProcessStartError(wish.command[0], NOT_FOUND) // M2
     return {
-      // The profile is in force before `env` runs, so nothing of the requester's environment is outside it.
+      // The profile is in force before the shell runs.
       command: [
         program,
         '-p',
         seatbeltProfile(seen, wish.guards),
-        '/usr/bin/env',
-        '-i',
-        ...assignments,
-        `${wish.mark[0]}=${wish.mark[1]}`,
+        '/bin/sh',
+        '-c',
+        script,
+        'sh',
         ...wish.command
       ],
-      environment: { [wish.mark[0]]: wish.mark[1] },
+      environment: variables,
       directory,
       descriptors: [],
       group: null,
@@ -106,6 +114,37 @@ export class Seatbelt implements Containment {
   /** sandbox-exec becomes the command. */
   inside(osPid: number): number {
     return osPid
+  }
+}
+
+/** How variables come in: each under a name that means nothing to anybody, until the shell gives it its own. */
+const NEUTRAL = 'weaver_variable_'
+/** Shells set these themselves, or let nobody set them. */
+const OF_SHELLS =
+  /^(?:_|E?UID|PPID|GROUPS|SHELLOPTS|BASHOPTS|BASH_VERSINFO|RANDOM|SECONDS|LINENO|OPTIND|DIRSTACK|FUNCNAME|HISTCMD)$/
+
+/** @throws WeaverError `CONTAINMENT_GRANT_REFUSED` */
+export function carried(environment: Readonly<Record<string, string>>): {
+  readonly variables: Readonly<Record<string, string>>
+  /** For /bin/sh; its arguments are the command. */
+  readonly script: string
+} {
+  const names = Object.keys(environment)
+  for (const name of names) {
+    const isPlain = /^[A-Za-z_]\w*$/.test(name) && !name.startsWith(NEUTRAL)
+    if (isPlain && !OF_SHELLS.test(name)) continue
+    throw new GrantRefusedError(
+      `env:${name}`,
+      'here a variable has letters and digits for a name, and none of a shell’s own'
+    )
+  }
+  const neutral = names.map((_, at) => `${NEUTRAL}${at}`)
+  const lines = names.map((name, at) => `export ${name}="$${NEUTRAL}${at}"`)
+  return {
+    variables: Object.fromEntries(
+      Object.values(environment).map((value, at) => [`${NEUTRAL}${at}`, value])
+    ),
+    script: [...lines, ['unset', ...neutral].join(' '), 'exec "$@"'].join('\n')
   }
 }
 

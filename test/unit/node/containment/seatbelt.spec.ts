@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict'
-import { seatbeltProfile } from '../../../../node/containment/seatbelt.ts'
+import { execFileSync } from 'node:child_process'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DEFAULT_SANDBOX, parseGrant, pid } from '../../../../core/index.ts'
+import { carried, Seatbelt, seatbeltProfile } from '../../../../node/containment/seatbelt.ts'
+import type { LaunchPlan, LaunchWish } from '../../../../node/containment/ports.ts'
 
 // What is said, in its order: later rules win. That macOS does as it is told is untried.
 describe('containment/seatbelt', () => {
@@ -42,5 +48,105 @@ describe('containment/seatbelt', () => {
     const data = at('(deny file-read* file-write* (subpath "/System/Volumes/Data"))')
     assert.ok(data < at('(allow file-read* (subpath "/Users/me/data"))'))
     assert.ok(data > lines.findIndex((line) => line.includes('(subpath "/System")')))
+  })
+})
+
+// The shell is real; in the place of sandbox-exec stands a program that only leaves its profile out, and says what it
+// has in its own environment.
+describe('containment/seatbelt, what it starts', () => {
+  let folder: string
+  const secret = "s3cret with 'quotes', $(touch gone), `x`, \\ and a break\n\n"
+
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'weaver-seatbelt-'))
+    const fake =
+      '#!/bin/sh\n[ -z "$DYLD_INSERT_LIBRARIES$HOME$TOKEN" ] || exit 9\nshift 2\nexec "$@"\n'
+    writeFileSync(join(folder, 'sandbox-exec'), fake)
+    chmodSync(join(folder, 'sandbox-exec'), 0o755)
+  })
+  after(() => rmSync(folder, { recursive: true }))
+
+  async function planned(
+    command: readonly [string, ...string[]],
+    given: Readonly<Record<string, string>> = {}
+  ): Promise<LaunchPlan> {
+    const seatbelt = new Seatbelt({
+      program: join(folder, 'sandbox-exec'),
+      runDirectory: folder,
+      closedPaths: [],
+      environment: { TOKEN: secret }
+    })
+    const wish: LaunchWish = {
+      pid: pid(7),
+      command,
+      environment: { PATH: '/usr/bin:/bin' },
+      given,
+      mark: ['WEAVER_LEASH', 'aa:bb:7'],
+      directory: folder,
+      isOwnDirectory: true,
+      grants: [parseGrant('env:TOKEN')],
+      guards: [],
+      limits: DEFAULT_SANDBOX.limits,
+      gpus: [],
+      kernelSocket: null,
+      watch: null,
+      isWaitedFor: false,
+      hasInput: false
+    }
+    return await seatbelt.plan(wish)
+  }
+
+  function ran({ command: [program, ...args], environment }: LaunchPlan): string {
+    return execFileSync(program, args, { env: { ...environment }, encoding: 'utf8' })
+  }
+
+  it('no value is in an argument, and each arrives as it is (M1)', async () => {
+    const given = { DYLD_INSERT_LIBRARIES: '/tmp/evil.dylib', IFS: 's', odd: '', name: 'v' }
+    const plan = await planned(['/usr/bin/env', '-0'], given)
+    const line = plan.command.join(' ')
+    for (const value of ['s3cret', 'evil', 'aa:bb:7']) assert.ok(!line.includes(value), line)
+    const inside = new Map(
+      ran(plan)
+        .split('\0')
+        .map((text) => [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)])
+    )
+    assert.equal(inside.get('TOKEN'), secret)
+    assert.equal(inside.get('WEAVER_LEASH'), 'aa:bb:7')
+    for (const [name, value] of Object.entries(given)) assert.equal(inside.get(name), value, name)
+    assert.deepEqual(
+      [...inside.keys()].filter((name) => name.startsWith('weaver_variable')),
+      []
+    )
+  })
+
+  it('a variable of the requester does not reach sandbox-exec or the shell (M2)', async () => {
+    const plan = await planned(['/bin/echo', 'fine'], {
+      DYLD_INSERT_LIBRARIES: 'x',
+      ENV: '/dev/null'
+    })
+    assert.ok(Object.keys(plan.environment).every((name) => name.startsWith('weaver_variable_')))
+    assert.equal(ran(plan), 'fine\n')
+  })
+
+  it('what runs is what was decided, also where it looks like a variable or an option (M2)', async () => {
+    const plan = await planned(['A=b', '/bin/echo', 'another command'])
+    assert.throws(() => ran(plan), /A=b/)
+    await assert.rejects(planned(['-c', '/bin/echo', 'another']), { code: 'PROCESS_NOT_FOUND' })
+  })
+
+  it('a name that a shell would take for code, or for its own, is refused', () => {
+    for (const name of [
+      'a;id',
+      'a b',
+      '$(id)',
+      '',
+      '1a',
+      'UID',
+      'PPID',
+      'weaver_variable_0',
+      'é'
+    ]) {
+      assert.throws(() => carried({ [name]: 'x' }), { code: 'CONTAINMENT_GRANT_REFUSED' }, name)
+    }
   })
 })
