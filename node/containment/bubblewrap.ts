@@ -13,6 +13,7 @@ import {
   accessSync,
   closeSync,
   constants,
+  existsSync,
   lstatSync,
   openSync,
   readFileSync,
@@ -20,10 +21,11 @@ import {
   writeFileSync
 } from 'node:fs'
 import { join } from 'node:path'
-import { DEFAULT_SANDBOX, formatGrant } from '../../core/index.ts'
+import { DEFAULT_SANDBOX, formatGrant, isPathWithin } from '../../core/index.ts'
 import type { Grant, Limits } from '../../core/index.ts'
 import { openArguments } from './argument-file.ts'
 import type { GroupMaker } from './cgroups.ts'
+import { closedNames, grantedFolders } from './closed-places.ts'
 import { copiedEtc } from './etc.ts'
 import { entering } from './entering.ts'
 import { GrantRefusedError } from './errors.ts'
@@ -34,7 +36,6 @@ import { openFolder } from './open-folder.ts'
 import { foundProgram } from './program.ts'
 import {
   EGRESS_SOCKET,
-  grantedView,
   guardedView,
   insideOf,
   KERNEL_SOCKET,
@@ -98,7 +99,10 @@ export class Bubblewrap implements Containment {
   constructor(deps: BubblewrapDeps, options: BubblewrapOptions) {
     this.#deps = deps
     this.#options = options
-    this.#system = systemView(copiedEtc(join(options.runDirectory, 'etc')))
+    this.#system = systemView(
+      copiedEtc(join(options.runDirectory, 'etc')),
+      closedNames(options.closedPaths)
+    )
     this.#filterPath = join(options.runDirectory, 'seccomp.bpf')
     writeFileSync(this.#filterPath, options.filter, { mode: 0o600 })
   }
@@ -139,7 +143,7 @@ export class Bubblewrap implements Containment {
     const { closedPaths } = this.#options
     const { grants, limits, directory, isOwnDirectory, kernelSocket } = wish
     checkGrants(grants, { hasEgress: this.#deps.egress !== null, hasSocket: kernelSocket !== null })
-    const granted = grantedView(grants, closedPaths)
+    const granted = grantedFolders(grants, closedPaths)
     const own = { path: directory, inside: TASK_FOLDER, isWritable: true }
     const seen = [...this.#system.seen, ...granted, ...(isOwnDirectory ? [own] : [])]
     const workDirectory = isOwnDirectory ? TASK_FOLDER : insideOf(directory, seen)
@@ -313,7 +317,10 @@ function checkForwarder(program: string, net: readonly Grant[]): void {
   }
 }
 
-function systemView(etc: string): {
+function systemView(
+  etc: string,
+  closed: readonly string[]
+): {
   readonly args: readonly string[]
   readonly seen: readonly Seen[]
 } {
@@ -325,6 +332,11 @@ function systemView(etc: string): {
     seen.push({ path: folder, inside: folder, isWritable: false })
     if (stat.isSymbolicLink()) args.push('--symlink', readlinkSync(folder), folder)
     else args.push('--ro-bind', folder, folder)
+  }
+  // A home in a system folder (V2): what lies there is covered.
+  for (const path of closed) {
+    if (!SYSTEM_FOLDERS.some((folder) => isPathWithin(path, folder))) continue
+    if (existsSync(path)) args.push('--tmpfs', path)
   }
   args.push('--ro-bind', etc, '/etc', '--proc', '/proc', '--dev', '/dev')
   seen.push({ path: etc, inside: '/etc', isWritable: false })

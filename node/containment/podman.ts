@@ -16,6 +16,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from '../../core/index.ts'
+import { grantedFolders } from './closed-places.ts'
 import { ContainmentMissingError, GrantRefusedError, ImageMissingError } from './errors.ts'
 import { openFolder } from './open-folder.ts'
 import {
@@ -28,7 +29,7 @@ import {
 import { detectPodman, podman, podmanEnvironment } from './podman-detect.ts'
 import type { FoundPodman, PodmanAnswer, PodmanWay } from './podman-detect.ts'
 import type { Container, LaunchPlan, LaunchWish } from './ports.ts'
-import { grantedView, guardedView, insideOf, TASK_FOLDER } from './view.ts'
+import { guardedView, insideOf, TASK_FOLDER } from './view.ts'
 import type { Seen } from './view.ts'
 
 export interface PodmanOptions {
@@ -108,7 +109,7 @@ export class Podman {
     readonly hasTaskFolder: boolean
   } {
     const { directory, isOwnDirectory: hasTaskFolder } = wish
-    const granted = grantedView(wish.grants, this.#options.closedPaths)
+    const granted = grantedFolders(wish.grants, this.#options.closedPaths)
     // Podman looks a path up again: links are refused here, as they are elsewhere.
     for (const { path } of granted) closeSync(openFolder(path))
     const guarded = guardedView(granted, wish.guards)

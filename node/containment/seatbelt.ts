@@ -10,10 +10,11 @@
 import { mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { formatGrant } from '../../core/index.ts'
+import { closedNames, grantedFolders } from './closed-places.ts'
 import { BadDirectoryError, NOT_FOUND, ProcessStartError } from '../processes/errors.ts'
 import { GrantRefusedError, LimitMissingError } from './errors.ts'
 import type { Containment, Guard, LaunchPlan, LaunchWish } from './ports.ts'
-import { grantedView, insideOf } from './view.ts'
+import { insideOf } from './view.ts'
 import type { Seen } from './view.ts'
 
 export interface SeatbeltOptions {
@@ -63,7 +64,7 @@ export class Seatbelt implements Containment {
         : 'not on this system yet'
       throw new GrantRefusedError(formatGrant(grant), why)
     }
-    const granted = grantedView(grants, closedPaths).map((it) => ({
+    const granted = grantedFolders(grants, closedPaths).map((it) => ({
       ...it,
       path: realpathSync(it.path)
     }))
@@ -92,7 +93,7 @@ export class Seatbelt implements Containment {
       command: [
         program,
         '-p',
-        seatbeltProfile(seen, wish.guards),
+        seatbeltProfile(seen, wish.guards, closedNames(closedPaths)),
         '/bin/sh',
         '-c',
         script,
@@ -149,7 +150,11 @@ export function carried(environment: Readonly<Record<string, string>>): {
 }
 
 /** Later rules win: what is denied at the end stays denied. */
-export function seatbeltProfile(seen: readonly Seen[], guards: readonly Guard[] = []): string {
+export function seatbeltProfile(
+  seen: readonly Seen[],
+  guards: readonly Guard[] = [],
+  closed: readonly string[] = []
+): string {
   const readable = READABLE.map((path) => `(subpath ${quoted(path)})`).join(' ')
   const lines = [
     '(version 1)',
@@ -166,6 +171,7 @@ export function seatbeltProfile(seen: readonly Seen[], guards: readonly Guard[] 
     '(allow mach-lookup (global-name "com.apple.system.opendirectoryd.libinfo"))',
     // /System holds the volume of everybody's files once more, under another name.
     '(deny file-read* file-write* (subpath "/System/Volumes/Data"))',
+    ...closed.map((path) => `(deny file-read* file-write* (subpath ${quoted(path)}))`),
     ...seen.map(({ path }) => `(allow file-read* (subpath ${quoted(path)}))`),
     ...seen
       .filter(({ isWritable }) => isWritable)
