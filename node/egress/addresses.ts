@@ -1,5 +1,5 @@
-// Which addresses are the public network. Everything else is somebody's inside: this machine, a private
-// network, a cloud's metadata service. Pure.
+// Which addresses are the public network. Everything else is somebody's inside: this machine, the networks that it is
+// in, a private network, a cloud's metadata service. Pure.
 
 import { isIPv4, isIPv6 } from 'node:net'
 
@@ -31,6 +31,42 @@ export function isPublicAddress(address: string): boolean {
   return bytes !== null && isPublicV6(bytes)
 }
 
+/** An address of this machine, and how long the beginning is that it shares with its neighbours. */
+export interface OwnAddress {
+  readonly address: string
+  readonly prefixLength: number
+}
+
+/** Shorter ones are no network of neighbours: a tunnel may claim half of the internet for its own. */
+const NEIGHBOURS_V4_MIN = 16
+const NEIGHBOURS_V6_MIN = 48
+
+/**
+ * Whether this is the machine itself, or a neighbour on a network that it is in: with addresses that anybody on the
+ * internet could have, and often behind a firewall that keeps all but neighbours out.
+ */
+export function isNearAddress(address: string, own: readonly OwnAddress[]): boolean {
+  const bytes = carriedBytes(address)
+  if (bytes === null) return true // No address at all.
+  return own.some((each) => {
+    const mine = carriedBytes(each.address.replace(/%.*$/, ''))
+    if (mine === null || mine.length !== bytes.length) return false
+    const least = mine.length === 4 ? NEIGHBOURS_V4_MIN : NEIGHBOURS_V6_MIN
+    const shared = each.prefixLength < least ? mine.length * 8 : each.prefixLength
+    return mine.every((byte, at) => {
+      const bits = Math.min(8, Math.max(0, shared - at * 8))
+      return byte >> (8 - bits) === (bytes[at] ?? 0) >> (8 - bits)
+    })
+  })
+}
+
+/** The bytes of what is reached in the end. */
+function carriedBytes(address: string): readonly number[] | null {
+  if (isIPv4(address)) return bytesOfV4(address)
+  const bytes = bytesOfV6(address)
+  return bytes === null ? null : (carriedV4(bytes) ?? bytes)
+}
+
 /** One spelling for each address, `null` for what is none. `::ffff:1.2.3.4` is the address inside. */
 export function canonicalAddress(address: string): string | null {
   if (isIPv4(address)) return bytesOfV4(address).join('.')
@@ -50,19 +86,27 @@ function isPublicV4(bytes: readonly number[]): boolean {
 }
 
 function isPublicV6(bytes: readonly number[]): boolean {
+  const carried = carriedV4(bytes)
+  if (carried !== null) return isPublicV4(carried)
   const first = (bytes[0] ?? 0) * 256 + (bytes[1] ?? 0)
   const second = (bytes[2] ?? 0) * 256 + (bytes[3] ?? 0)
-  // Mapped and NAT64 addresses are the IPv4 address in their last four bytes.
-  const isMapped = isZero(bytes, 0, 10) && bytes[10] === 0xff && bytes[11] === 0xff
-  const isNat64 = first === 0x64 && second === 0xff9b && isZero(bytes, 4, 12)
-  if (isMapped || isNat64) return isPublicV4(bytes.slice(12))
-  // 6to4 carries it in bytes 2 to 5.
-  if (first === 0x2002) return isPublicV4(bytes.slice(2, 6))
   // Of the rest only global unicast is open, without Teredo, documentation, benchmarks and ORCHID.
   if (first < 0x2000 || first > 0x3fff) return false
   if (first === 0x2001 && second < 0x0200) return false
   if (first === 0x2001 && second === 0x0db8) return false
   return !(first === 0x3fff && second < 0x1000)
+}
+
+/** The IPv4 address that an IPv6 address stands for, or null. */
+function carriedV4(bytes: readonly number[]): readonly number[] | null {
+  const first = (bytes[0] ?? 0) * 256 + (bytes[1] ?? 0)
+  const second = (bytes[2] ?? 0) * 256 + (bytes[3] ?? 0)
+  // Mapped and NAT64 addresses are the IPv4 address in their last four bytes.
+  const isMapped = isZero(bytes, 0, 10) && bytes[10] === 0xff && bytes[11] === 0xff
+  const isNat64 = first === 0x64 && second === 0xff9b && isZero(bytes, 4, 12)
+  if (isMapped || isNat64) return bytes.slice(12)
+  // 6to4 carries it in bytes 2 to 5.
+  return first === 0x2002 ? bytes.slice(2, 6) : null
 }
 
 function isZero(bytes: readonly number[], from: number, to: number): boolean {

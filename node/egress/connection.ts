@@ -7,6 +7,7 @@
 
 import type { Clock, Grant, Millis } from '../../core/index.ts'
 import type { Client } from './carrier.ts'
+import type { OwnAddress } from './addresses.ts'
 import { destinationOf, grantFor, openAddresses } from './destination.ts'
 import type { Destination } from './destination.ts'
 import { CONNECT_WAIT_MS, HEAD_BYTES_MAX, HEAD_WAIT_MS, REFUSED_WAIT_MS } from './limits.ts'
@@ -18,6 +19,8 @@ import type { Entry, Traffic, TrafficRow } from './traffic.ts'
 export interface ConnectionDeps {
   readonly clock: Clock
   readonly resolve: Resolve
+  /** This machine's addresses, now. */
+  readonly own: () => readonly OwnAddress[]
   readonly traffic: Traffic
   /** Those of the process now: they may become fewer while it runs. */
   readonly grants: () => readonly Grant[]
@@ -79,9 +82,9 @@ async function dialled(request: Open, client: Client, deps: ConnectionDeps): Pro
   // A name server may never answer.
   const found = await Promise.race([deps.resolve(host), client.gone.then(() => [])])
   if (client.isGone) return refused(deps, wanted, 'it ended before its name was resolved')
-  const addresses = openAddresses(wanted, found, deps.grants())
+  const addresses = openAddresses(wanted, found, deps.grants(), deps.own())
   if (addresses.length === 0) {
-    const why = `${host} is not on the public network: grant its very address if you mean it`
+    const why = `${host} is this machine, a neighbour, or not on the public network: grant its very address if you mean it`
     return refused(deps, wanted, why)
   }
   for (const address of addresses) {

@@ -2,12 +2,14 @@
 //
 // Invariants
 //   D1. A destination is within one of the process's `net:` grants, or it is refused before any name is resolved.
-//   D2. An address that is not public is connected only where a grant names that very address.
+//   D2. An address that is not public, or is this machine's or a neighbour's, is connected only where a grant names that
+//       very address.
 
 import { isIP } from 'node:net'
 import { isGrantWithin, parseGrant } from '../../core/index.ts'
 import type { Grant } from '../../core/index.ts'
-import { canonicalAddress, isPublicAddress } from './addresses.ts'
+import { canonicalAddress, isNearAddress, isPublicAddress } from './addresses.ts'
+import type { OwnAddress } from './addresses.ts'
 import { ADDRESSES_TRIED_MAX } from './limits.ts'
 
 export interface Destination {
@@ -40,7 +42,8 @@ export function grantFor(wanted: Destination, grants: readonly Grant[]): Grant |
 export function openAddresses(
   wanted: Destination,
   addresses: readonly string[],
-  grants: readonly Grant[]
+  grants: readonly Grant[],
+  own: readonly OwnAddress[] = []
 ): readonly string[] {
   const named = grants.flatMap((grant) => {
     if (grant.kind !== 'net' || (grant.port !== null && grant.port !== wanted.port)) return []
@@ -49,6 +52,8 @@ export function openAddresses(
   })
   const isNamed = (address: string): boolean =>
     isIP(wanted.host) !== 0 && named.includes(canonicalAddress(address))
-  const open = addresses.filter((address) => isPublicAddress(address) || isNamed(address))
+  const isOpen = (address: string): boolean =>
+    isPublicAddress(address) && !isNearAddress(address, own)
+  const open = addresses.filter((address) => isOpen(address) || isNamed(address))
   return open.slice(0, ADDRESSES_TRIED_MAX)
 }

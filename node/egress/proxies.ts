@@ -7,9 +7,11 @@
 import { lookup } from 'node:dns/promises'
 import { mkdirSync, rmSync } from 'node:fs'
 import { isIP } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { millis } from '../../core/index.ts'
 import type { Clock, Grant, Logger, Millis, Pid } from '../../core/index.ts'
+import type { OwnAddress } from './addresses.ts'
 import { Carrier } from './carrier.ts'
 import type { Client } from './carrier.ts'
 import { opened } from './connection.ts'
@@ -28,6 +30,8 @@ export interface EgressDeps {
   readonly log: Logger
   /** Null: this machine's own way. */
   readonly resolve: Resolve | null
+  /** Absent: as this machine says. */
+  readonly own?: () => readonly OwnAddress[]
 }
 
 export interface EgressOptions {
@@ -159,11 +163,11 @@ export class EgressProxies {
   }
 
   #serve(proxy: Proxy, client: Client): void {
-    const { clock, resolve } = this.#deps
+    const { clock, resolve, own = addressesHere } = this.#deps
     const { traffic, watch } = proxy
     const record = (entry: Entry): Promise<void> => this.#record(proxy.pid, entry)
     const grants = (): readonly Grant[] => proxy.grants
-    const deps = { clock, resolve: resolve ?? resolved, traffic, record, grants, watch }
+    const deps = { clock, resolve: resolve ?? resolved, own, traffic, record, grants, watch }
     const served = opened(client, deps).then((relay) => this.#keep(proxy, relay))
     proxy.asking.add(served)
     void served.finally(() => proxy.asking.delete(served))
@@ -273,4 +277,13 @@ async function resolved(host: string): Promise<readonly string[]> {
   if (isIP(host) !== 0) return [host]
   const found = await lookup(host, { all: true, verbatim: true })
   return found.map(({ address }) => address)
+}
+
+function addressesHere(): readonly OwnAddress[] {
+  const all = Object.values(networkInterfaces()).flatMap((each) => each ?? [])
+  return all.map(({ address, cidr }) => ({
+    address,
+    // Without a mask, itself alone.
+    prefixLength: Number(cidr?.split('/')[1] ?? 128)
+  }))
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { z } from 'zod'
 import { parseGrant } from '../../../../core/index.ts'
-import { isPublicAddress } from '../../../../node/egress/addresses.ts'
+import { isNearAddress, isPublicAddress } from '../../../../node/egress/addresses.ts'
 import { destinationOf, grantFor, openAddresses } from '../../../../node/egress/destination.ts'
 import {
   ENDED_RECORDED_MAX,
@@ -110,6 +110,59 @@ describe('egress: addresses', () => {
         assert.equal(isPublicAddress(`2002:${hex}::5`), plain)
       })
     )
+  })
+})
+
+describe('egress: this machine and its neighbours', () => {
+  const own = [
+    { address: '203.0.114.7', prefixLength: 24 },
+    { address: '198.18.0.2', prefixLength: 1 },
+    { address: '2a01:4f8:1:2::3', prefixLength: 64 },
+    { address: 'fe80::1%eth0', prefixLength: 64 },
+    { address: '2a01:4f9::9', prefixLength: 128 }
+  ]
+
+  it('its own addresses and those beside it are near, in every spelling (D2)', () => {
+    const near = [
+      '203.0.114.7',
+      '203.0.114.200',
+      '::ffff:203.0.114.7',
+      '64:ff9b::cb00:7207',
+      '2002:cb00:7207::1'
+    ]
+    const near6 = [
+      '2a01:4f8:1:2::3',
+      '2a01:4f8:1:2:ffff::1',
+      '2a01:04f8:0001:0002::99',
+      '2a01:4f9::9'
+    ]
+    for (const address of [...near, ...near6]) {
+      assert.equal(isNearAddress(address, own), true, address)
+      const wanted = { host: 'rebound.example', port: 443 }
+      assert.deepEqual(
+        openAddresses(wanted, [address], [parseGrant('net:*:443')], own),
+        [],
+        address
+      )
+    }
+  })
+
+  it('others are not, and no tunnel makes half of the internet its neighbour', () => {
+    for (const address of [
+      '203.0.115.7',
+      '8.8.8.8',
+      '2a01:4f8:1:3::3',
+      '2a01:4f9::8',
+      '200.1.1.1'
+    ]) {
+      assert.equal(isNearAddress(address, own), false, address)
+    }
+  })
+
+  it('is reached where a grant names that very address', () => {
+    const wanted = { host: '203.0.114.7', port: 443 }
+    const grants = [parseGrant('net:203.0.114.7:443')]
+    assert.deepEqual(openAddresses(wanted, ['203.0.114.7'], grants, own), ['203.0.114.7'])
   })
 })
 
