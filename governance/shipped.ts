@@ -1,7 +1,11 @@
 // What the project ships: the schema, the base, and a template for each usual role.
 
 import { readFileSync } from 'node:fs'
+import { sourceDigest } from './policy-lock.ts'
 import type { PolicySource } from './rules.ts'
+
+/** Made of the schema by `npm run docs`: reading it takes a third of the time. */
+const SCHEMA_READ = 'weft.cedarschema.json'
 
 /** Roles that an agent may be spawned in; a policy of the home's may use others. */
 export const ROLES = ['reader', 'coder', 'reviewer', 'tester', 'devops', 'untrusted'] as const
@@ -14,6 +18,19 @@ export function shippedSchema(): string {
   return shipped('weft.cedarschema')
 }
 
+/** What the engine reads in the schema that is shipped; undefined where that is known of another one only. */
+export function shippedSchemaRead(): string | undefined {
+  const { of, schema }: { of: string; schema: unknown } = JSON.parse(shipped(SCHEMA_READ))
+  return of === sourceDigest(shippedSchema()) ? JSON.stringify(schema) : undefined
+}
+
+/** The file that keeps it, for `read` by the engine. */
+export function schemaReadFile(read: string): { readonly url: URL; readonly text: string } {
+  const schema: unknown = JSON.parse(read)
+  const text = `${JSON.stringify({ of: sourceDigest(shippedSchema()), schema }, null, 1)}\n`
+  return { url: fileOf(SCHEMA_READ), text }
+}
+
 export function shippedSources(): readonly PolicySource[] {
   return ['base', ...ROLES.map((role) => `role-${role}`)].map((name) => ({
     name: `${name}.cedar`,
@@ -23,5 +40,9 @@ export function shippedSources(): readonly PolicySource[] {
 }
 
 function shipped(file: string): string {
-  return readFileSync(new URL(`policies/${file}`, import.meta.url), 'utf8')
+  return readFileSync(fileOf(file), 'utf8')
+}
+
+function fileOf(file: string): URL {
+  return new URL(`policies/${file}`, import.meta.url)
 }

@@ -74,7 +74,7 @@ export const GPU_TOOL_TIMEOUT_MS = 5000
 export const GPU_TOOL_OUTPUT_BYTES_MAX: number = 1024 * 1024
 
 /** From the kernel's being ready to loading the policy engine: whoever started it has had its answer. */
-export const POLICY_LOAD_DELAY_MS: Millis = millis(200)
+export const POLICY_LOAD_DELAY_MS: Millis = millis(20)
 
 /** After a join, before the kernel calls itself ready without any connection. */
 export const FIRST_CONNECTION_WAIT_MS: Millis = millis(2000)

@@ -335,7 +335,7 @@ describe('governance/cedar under faults', () => {
     const real = await loadCedar()
     let isBroken = false
     const engine: CedarEngine = Object.assign(Object.create(real) as CedarEngine, {
-      useSchema: (text: string) => real.useSchema(text),
+      useSchema: (text: string, read?: string) => real.useSchema(text, read),
       parse: (text: string) => real.parse(text),
       prepare: (texts: Record<string, string>) => real.prepare(texts),
       decide: (slot: string, call: Parameters<CedarEngine['decide']>[1]) => {
@@ -376,7 +376,7 @@ describe('governance/cedar under faults', () => {
     const made = await kit([], {
       loadEngine: async () =>
         Object.assign(Object.create(real) as CedarEngine, {
-          useSchema: (text: string) => real.useSchema(text),
+          useSchema: (text: string, read?: string) => real.useSchema(text, read),
           parse: (text: string) => real.parse(text),
           prepare: (texts: Record<string, string>) => real.prepare(texts),
           decide: (slot: string, call: Parameters<CedarEngine['decide']>[1]) => {
