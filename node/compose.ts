@@ -147,7 +147,7 @@ export async function openNode(options: NodeOptions): Promise<RunningNode> {
     opened.add(() => http.stop())
     keepConfig(home, config) // Only now: flags that kept it from starting must not keep it from starting again.
     log.info('kernel is ready', { pid: process.pid, version: VERSION, home: home.paths.home })
-    loadPoliciesSoon(kernel, parts)
+    loadSoon(kernel, http, parts)
     void kernel.failed.then(({ message }) => {
       stopAsked.resolve(message)
       return message
@@ -380,14 +380,19 @@ function tidyWhenIdle({ log, opened }: Parts): void {
   })
 }
 
-/** The first act that is decided, a join for one, would wait a quarter of a second for the engine. */
-function loadPoliciesSoon({ rooms }: Kernel, { opened }: Pick<Parts, 'opened'>): void {
+/** What the first request would wait for, 0.1 s, and the first act that is decided, a join for one: 0.25 s. */
+function loadSoon({ rooms }: Kernel, http: HttpServer, { opened }: Pick<Parts, 'opened'>): void {
   const stopping = new AbortController()
   opened.add(async () => stopping.abort())
-  systemClock
-    .sleep(POLICY_LOAD_DELAY_MS, stopping.signal)
-    .then(() => rooms.policies?.policy.load())
-    .catch(() => undefined) // We stop; or it cannot be loaded, which the first decision says.
+  for (const [delayMs, load] of [
+    [millis(0), () => http.load()], // When it has been said that the kernel is ready.
+    [POLICY_LOAD_DELAY_MS, () => rooms.policies?.policy.load()]
+  ] as const) {
+    systemClock
+      .sleep(delayMs, stopping.signal)
+      .then(load)
+      .catch(() => undefined) // We stop; or it cannot be loaded, which the first who needs it hears.
+  }
 }
 
 function processHost(

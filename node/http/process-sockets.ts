@@ -10,14 +10,13 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { chmod, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
-import { getRequestListener } from '@hono/node-server'
 import type { Clock, Logger } from '../../core/index.ts'
 import { socketChannel } from '../api/socket-channel.ts'
 import { fullBudget, isSpent, spend } from '../asking/index.ts'
 import type { Budget, ProcessService, ProcessSocket, ProcessSockets } from '../asking/index.ts'
 import { refusalOf } from './admission.ts'
-import { createProcessApp } from './app.ts'
 import type { App } from './app.ts'
+import type * as Answering from './answering.ts'
 import { serveRun } from './attached-run.ts'
 import { ApiRefusal, cannotListen, socketPathTooLong } from './errors.ts'
 import {
@@ -58,7 +57,7 @@ export function processSockets(
       count += 1
       const path = join(directory, `${count}.sock`)
       await made
-      const door = new Door(deps, service, path)
+      const door = new Door(deps, service, { path, answering: await import('./answering.ts') })
       await door.open()
       return { path, close: () => door.close() } satisfies ProcessSocket
     }
@@ -70,6 +69,11 @@ async function emptyFolder(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true })
   await mkdir(directory, { recursive: true, mode: 0o700 })
   await chmod(directory, 0o700)
+}
+
+interface DoorOptions {
+  readonly path: string
+  readonly answering: typeof Answering
 }
 
 class Door {
@@ -85,7 +89,7 @@ class Door {
   #underWay = 0
   #closed: Promise<void> | null = null
 
-  constructor(deps: ProcessSocketsDeps, service: ProcessService, path: string) {
+  constructor(deps: ProcessSocketsDeps, service: ProcessService, { path, answering }: DoorOptions) {
     this.#deps = deps
     this.#service = service
     this.#path = path
@@ -93,7 +97,7 @@ class Door {
     this.#requests = fullBudget(PROCESS_REQUEST_RATE, now)
     this.#denials = fullBudget(PROCESS_DENIAL_RATE, now)
     const parts = { ...deps, slots: this.#slots, bodyBytesMax: PROCESS_BODY_BYTES_MAX }
-    this.#app = createProcessApp(parts, service)
+    this.#app = answering.createProcessApp(parts, service)
     this.#server = createServer(
       {
         maxHeaderSize: HEAD_BYTES_MAX,
@@ -102,7 +106,7 @@ class Door {
         keepAliveTimeout: KEEP_ALIVE_MS,
         shouldUpgradeCallback: (request) => request.headers.upgrade === 'weft-io'
       },
-      this.#listener()
+      this.#listener(answering)
     )
     this.#server.maxConnections = PROCESS_CONNECTIONS_MAX
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
@@ -135,7 +139,9 @@ class Door {
     await rm(this.#path, { force: true })
   }
 
-  #listener(): (request: IncomingMessage, response: ServerResponse) => void {
+  #listener({
+    getRequestListener
+  }: typeof Answering): (request: IncomingMessage, response: ServerResponse) => void {
     const serve = getRequestListener(async (request) => await this.#counted(request), {
       overrideGlobalObjects: false
     })

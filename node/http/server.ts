@@ -1,19 +1,16 @@
 // The control API's listeners: the home's Unix socket always, TCP only where the user asked for it.
 
 import { createServer } from 'node:http'
-import type { IncomingMessage, RequestListener, Server } from 'node:http'
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import { chmod, mkdir, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Duplex } from 'node:stream'
-import { getRequestListener } from '@hono/node-server'
 import { millis } from '../../core/index.ts'
 import type { Clock, Entropy, Logger } from '../../core/index.ts'
 import { socketChannel } from '../api/socket-channel.ts'
 import type { KernelService } from '../service.ts'
 import { hostsOf, refusalOf } from './admission.ts'
 import type { TcpAdmission } from './admission.ts'
-import { createApp } from './app.ts'
-import type { App } from './app.ts'
 import { serveRun } from './attached-run.ts'
 import { cannotListen, socketPathTooLong } from './errors.ts'
 import {
@@ -48,20 +45,21 @@ export interface HttpServerOptions {
   } | null
 }
 
+type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+
 export class HttpServer {
   readonly #deps: HttpServerDeps
   readonly #options: HttpServerOptions
   readonly #slots = new StreamSlots()
-  readonly #app: App
   readonly #servers: Server[] = []
   readonly #upgraded = new Set<Duplex>()
   #url: string | null = null
   #stopped: Promise<void> | null = null
+  #answering: Promise<Answer> | null = null
 
   constructor(deps: HttpServerDeps, options: HttpServerOptions) {
     this.#deps = deps
     this.#options = options
-    this.#app = createApp({ ...deps, slots: this.#slots, version: options.version })
   }
 
   /** `http://127.0.0.1:7070` once started with TCP, else null. */
@@ -82,6 +80,11 @@ export class HttpServer {
       await this.stop()
       throw error
     }
+  }
+
+  /** Loads what answers, which the first request would wait for otherwise. */
+  async load(): Promise<void> {
+    await this.#answer()
   }
 
   /** Refuses new work, ends the streams, lets requests finish within the grace, cuts the rest. */
@@ -146,14 +149,29 @@ export class HttpServer {
   }
 
   #admitting(rules: TcpAdmission | null): RequestListener {
-    const serve = getRequestListener((request) => this.#app(request), {
-      overrideGlobalObjects: false
-    })
     return (request, response) => {
       const refusal = refusalOf(request.headers, rules)
-      if (refusal === null) void serve(request, response)
-      else refuse(request, response, refusal)
+      if (refusal !== null) {
+        refuse(request, response, refusal)
+        return
+      }
+      this.#answer().then(
+        (answer) => void answer(request, response),
+        (error: unknown) => {
+          this.#deps.log.error('control API cannot be loaded', { reason: String(error) })
+          response.destroy()
+        }
+      )
     }
+  }
+
+  #answer(): Promise<Answer> {
+    this.#answering ??= import('./answering.ts').then(({ createApp, getRequestListener }) => {
+      const { version } = this.#options
+      const app = createApp({ ...this.#deps, slots: this.#slots, version })
+      return getRequestListener((request) => app(request), { overrideGlobalObjects: false })
+    })
+    return this.#answering
   }
 
   #upgrade(
