@@ -30,6 +30,10 @@ export const EARLY_STREAMS_MAX = 4
 export const READ_BUFFER_PAUSE_BYTES: number = 256 * 1024
 /** Unread bytes at which it goes on: half, so that the sender never runs dry. */
 export const READ_BUFFER_RESUME_BYTES: number = 128 * 1024
+/** Credit of a stream that its sender is not told of yet: half of yamux's first window, which is the smallest. */
+export const CREDIT_WITHHELD_BYTES_MAX: number = 128 * 1024
+/** Streams of one connection whose credit is kept: both directions, and some that have ended. */
+export const CREDIT_STREAMS_MAX: number = 4 * STREAMS_PER_CONNECTION_MAX
 /** Unsent bytes above which `write` waits. */
 export const WRITE_BUFFER_BYTES_MAX: number = 128 * 1024
 /**

@@ -43,7 +43,7 @@ import {
   STREAMS_PER_CONNECTION_MAX,
   UPGRADE_TIMEOUT_MS
 } from './host-limits.ts'
-import { withSafeSend } from './libp2p-muxer.ts'
+import { withCarefulSend } from './libp2p-muxer.ts'
 import { mayUse, nodeIdOrNull } from './libp2p-ids.ts'
 import { quickNoise } from './libp2p-noise.ts'
 import { HOP_PROTOCOL } from './libp2p-relay.ts'
@@ -107,7 +107,7 @@ export async function createHost(
     ],
     connectionEncrypters: [quickNoise()],
     streamMuxers: [
-      withSafeSend(
+      withCarefulSend(
         yamux({
           enableKeepAlive: true,
           keepAliveInterval: KEEP_ALIVE_MS,
