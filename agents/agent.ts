@@ -34,6 +34,11 @@ export interface AgentView {
   readonly runtime: string
   readonly restart: RestartRule
   readonly command: readonly string[]
+  readonly cwd: string | null
+  /** Of the variables that it was given: never a value. */
+  readonly envNames: readonly string[]
+  /** As it was asked for; null: none. */
+  readonly gpu: string | null
   readonly sandbox: Sandbox
   /** Who asked for it, as the chain names actors. */
   readonly requester: string
@@ -140,7 +145,7 @@ export class Agent {
 
   view(): AgentView {
     const { phase } = this.#state
-    const { pid, name, runtime, restart, plan, sandbox, requester } = this.#options
+    const { pid, name, runtime, restart, plan, sandbox, requester, gpu } = this.#options
     const gpus = this.#gpus?.devices.map(({ index }) => index) ?? []
     return {
       pid,
@@ -148,6 +153,9 @@ export class Agent {
       runtime,
       restart,
       command: plan.command,
+      cwd: plan.cwd,
+      envNames: Object.keys(plan.env).toSorted(),
+      gpu,
       sandbox,
       requester,
       state: phase.kind === 'waiting' ? 'starting' : phase.kind,

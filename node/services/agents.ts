@@ -6,6 +6,7 @@ import type { Placement } from '../../scheduler/index.ts'
 import type { Agent, AgentSpec, ProcessRow, Restart } from '../api/index.ts'
 import { resolveNode, resolveProcess } from '../resolve.ts'
 import { ROW_WAIT_MS } from '../limits.ts'
+import { startContext } from '../remote/agents.ts'
 import type { Rooms } from '../rooms.ts'
 import type { KernelService } from '../service.ts'
 
@@ -101,7 +102,14 @@ function agentPlace(
   )
 }
 
-function commandOf({ table }: Rooms, node: NodeId, row: ProcessRow): GateRequest['context'] {
+/** Of an agent elsewhere, what its row says; its own node decides about all of it. */
+function commandOf(
+  { agents, table, self }: Rooms,
+  node: NodeId,
+  row: ProcessRow
+): GateRequest['context'] {
+  const own = node === self ? agents.find(String(row.pid)) : null
+  if (own !== null) return startContext(own)
   const argv = [...(table.stored(node, row.pid)?.agent?.command ?? [])]
   const containment = row.containment === 'none' ? 'none' : 'os'
   return { argv, cwd: null, envNames: [], containment }
