@@ -86,13 +86,17 @@ function submission(request: GateRequest, around: Surroundings): Wish | Withheld
     return withheld('not-elsewhere', 'paths and variables of this machine are handed on here alone')
   }
   const exec = { ...request, action: 'process.exec' } as const
-  // A variable may name another program, or make it load other code.
-  const program = Object.keys(environment).length > 0 ? '*' : programOf(command)
+  // A variable may name another program, or make it load other code; in an image every name is another program.
+  const isOther = Object.keys(environment).length > 0 || typeof context['image'] === 'string'
+  const program = isOther ? '*' : programOf(command)
+  const gpu: readonly Grant[] =
+    (context['gpu'] ?? null) === null ? [] : [{ kind: 'delegate', name: 'gpu' }]
   return {
     acts: [exec, ...(isHere ? [] : [request]), ...handedOver(request)],
     needs: [
       { kind: 'exec', name: program },
-      ...(isHere ? [] : [delegation(request, around)]),
+      // A GPU is not this process's to use, wherever it is.
+      ...(isHere ? gpu : [delegation(request, around)]),
       ...grants
     ],
     submits: taskId(nameIn(request.resource))

@@ -3,10 +3,12 @@
 // Invariants
 //   B1. A process holds exactly the grants that it was started with, from its start to its end.
 //   B2. What a process started is known as its own until it has ended, and ends with it.
+//   B3. What a process asked for is never somebody's own: with that process gone, it does not start.
 
 import type { SpawnRequest } from '../../agents/index.ts'
 import { nodeId } from '../../core/index.ts'
 import type { Epoch, Grant, NodeId, Pid, Sandbox, TaskId } from '../../core/index.ts'
+import { ProcessEndedError } from './errors.ts'
 import { PROOFS_MAX } from './limits.ts'
 
 /** One run of a process, as its kernel knows it. */
@@ -81,12 +83,16 @@ export class RightsBook {
     return this.#live.get(pid) ?? null
   }
 
-  /** `agent` is null for the process of a task. */
+  /**
+   * `agent` is null for the process of a task.
+   * @throws WeaverError `PROCESS_ENDED`: what asked for it has ended
+   */
   begin({ pid, sandbox, secretsOf }: SpawnRequest, agent: KnownAgent | null): Rights {
     const run = secretsOf ?? null
     const parentPid =
       agent === null ? this.submitterOf(run?.taskId ?? null) : requestingPid(agent.requester)
     const parent = parentPid === null ? null : this.of(parentPid)
+    if (parentPid !== null && parent === null) throw new ProcessEndedError(parentPid) // B3
     const place = run === null ? agent && agentKey(agent.requester, agent.name) : proofKey(run)
     const proof = place === null ? null : (this.#proofs.get(place) ?? null)
     const origin = parent?.origin ?? run?.node ?? originOf(agent) ?? this.#options.self

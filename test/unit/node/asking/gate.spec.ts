@@ -2,7 +2,14 @@
 // of those above it would not get (Q1, Q2, Q3).
 
 import assert from 'node:assert/strict'
-import { DEFAULT_SANDBOX, formatGrant, parseGrant, pid, taskId } from '../../../../core/index.ts'
+import {
+  DEFAULT_SANDBOX,
+  epoch,
+  formatGrant,
+  parseGrant,
+  pid,
+  taskId
+} from '../../../../core/index.ts'
 import type { TaskId } from '../../../../core/index.ts'
 import { ACTIONS, createGate } from '../../../../governance/index.ts'
 import type { Action, Gate, GateRequest } from '../../../../governance/index.ts'
@@ -151,6 +158,44 @@ describe('node/asking/gate', () => {
     made.asked.splice(0)
     await made.gate.authorize(submit(testNode(2)))
     assert.deepEqual(made.asked, ['process.exec by 1', 'task.submit by 1', 'secret.read by 1'])
+  })
+
+  it('an image makes another program of every name: it needs the right to run any', async () => {
+    const start = (number: number): GateRequest => ({
+      ...by(number, 'task.submit', `task:${TASK}`, { ...START, image: 'localhost/tools:1' }),
+      command: ['make']
+    })
+    await refused(start(1), /capability\.not-held/)
+    begin(made, 5, ['exec:*'])
+    await made.gate.authorize(start(5))
+  })
+
+  it('a GPU of this node is handed on by who may hand on work for one', async () => {
+    const start = (number: number): GateRequest => ({
+      ...by(number, 'task.submit', `task:${TASK}`, { ...START, gpu: '1' }),
+      command: ['make']
+    })
+    await refused(start(1), /capability\.not-held/)
+    begin(made, 5, ['exec:make', 'delegate:gpu'])
+    await made.gate.authorize(start(5))
+  })
+
+  it('what was asked for by a process that has ended does not start as somebody’s own (B3)', () => {
+    assert.throws(() => begin(made, 6, ['tool:hash'], 99), { code: 'PROCESS_ENDED' })
+    const [parent] = [made.book.of(1)]
+    assert.ok(parent !== null && parent !== undefined)
+    made.book.submitted(TASK, pid(1))
+    made.book.end(parent)
+    const request = {
+      pid: pid(7),
+      command: ['x'] as const,
+      env: {},
+      cwd: null,
+      sandbox: DEFAULT_SANDBOX,
+      io: null,
+      secretsOf: { node: self, taskId: TASK, epoch: epoch(1) }
+    }
+    assert.throws(() => made.book.begin(request, null), { code: 'PROCESS_ENDED' })
   })
 
   it('a token that does not hold now is a refusal, whatever is written of the process (H3)', async () => {
