@@ -8,13 +8,18 @@ import { join } from 'node:path'
 import { detectContainment } from '../../../node/containment/detect.ts'
 import { Lab, resultOf } from './lab.ts'
 
-const CANARY = 'canary-5f2e9c-correct-horse'
+const CANARY = 'canary-5f2e9c!correct/horse'
 /** What a process does with it, and what is seen of that. */
 const USES: readonly (readonly [script: string, seen: RegExp])[] = [
   ['echo "key=$CANARY"', /^key=\[redacted\]$/m],
   ['echo "key=$CANARY" >&2; exit 1', /^key=\[redacted\]$/m],
   ['printf %s "$CANARY" | base64', /\[redacted\]/],
   ['for c in $(printf %s "$CANARY" | sed "s/./& /g"); do printf %s "$c"; done', /\[redacted\]/],
+  // As curl puts it into a URL.
+  [
+    `perl -e '$_ = $ENV{CANARY}; s/([^A-Za-z0-9._~-])/sprintf("%%%02X", ord $1)/ge; print "$_\\n"'`,
+    /^\[redacted\]$/m
+  ],
   ['exec "/nowhere/$CANARY"', /\[redacted\]/],
   ['env', /^CANARY=\[redacted\]$/m]
 ]

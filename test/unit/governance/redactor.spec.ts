@@ -70,6 +70,47 @@ describe('governance/secrets/redactor', () => {
     })
   }
 
+  it('finds it as the usual programs write it in URLs, JSON and a shell’s trace', () => {
+    const secret = "p@ss/w!rd (x)~'<é>"
+    const urls = [
+      'p%40ss/w%21rd%20%28x%29~%27%3C%C3%A9%3E', // Python
+      'p%40ss%2Fw%21rd%20%28x%29~%27%3C%C3%A9%3E', // curl
+      'p%40ss%2fw%21rd%20%28x%29%7e%27%3c%c3%a9%3e'.replace('%7e', '~'), // the same in small letters
+      'p%40ss%2Fw%21rd+%28x%29%7E%27%3C%C3%A9%3E', // a form
+      'p%40ss%2Fw%21rd+%28x%29~%27%3C%C3%A9%3E' // Go
+    ]
+    const others = [
+      String.raw`p@ss\/w!rd (x)~'<é>`,
+      String.raw`p@ss/w!rd (x)~'<\u00e9>`,
+      String.raw`p@ss/w!rd (x)~'\u003cé\u003e`,
+      String.raw`p@ss/w!rd (x)~'\''<é>`
+    ]
+    for (const form of [...urls, ...others, encodeURI(secret)]) {
+      assert.equal(through([secret], ['k=', form, '&']), `k=${REDACTED}&`, form)
+    }
+  })
+
+  it('finds the lines of a long one that base64, openssl and xxd have broken up', () => {
+    const secret = Array.from({ length: 40 }, (_, at) => `part ${at};`).join('')
+    const forms = [
+      [Buffer.from(secret).toString('base64'), 76],
+      [Buffer.from(`${secret}\n`).toString('base64'), 64],
+      [Buffer.from(secret).toString('hex'), 60]
+    ] as const
+    for (const [form, width] of forms) {
+      const broken = form.match(new RegExp(`.{1,${width}}`, 'g')) ?? []
+      const out = through([secret], [broken.join('\n')]).split('\n')
+      assert.ok(
+        out.every((line) => line.replace(REDACTED, '').length < 16),
+        out.join('|')
+      )
+      assert.ok(
+        out.length > 3 && out.slice(0, -1).every((line) => line === REDACTED),
+        out.join('|')
+      )
+    }
+  })
+
   it('finds it where JSON has escaped it', () => {
     const secret = 'a\nsecret\t"quoted"'
     assert.equal(through([secret], [JSON.stringify({ key: secret })]), `{"key":"${REDACTED}"}`)
