@@ -18,6 +18,7 @@ import {
   CREDIT,
   DATA,
   END,
+  joinParts,
   readUint32,
   RESET,
   RESET_READING,
@@ -167,8 +168,10 @@ export class CallChannel implements FrameChannel, Lane {
   }
 
   /** @throws WeaverError `MESH_PROTOCOL_VIOLATED` */
-  receiveData(payload: Uint8Array, hasMore: boolean): void {
-    const cost = payload.length + CHANNEL_CHUNK_COST
+  receiveData({ payload, pieces = [], hasMore }: Omit<Frame, 'type' | 'call'>): void {
+    let size = payload.length
+    for (const piece of pieces) size += piece.length
+    const cost = size + CHANNEL_CHUNK_COST
     if (this.#reading.kind !== 'open') return // C4
     this.#costUnread += cost
     if (this.#costUnread > this.#window) {
@@ -180,9 +183,9 @@ export class CallChannel implements FrameChannel, Lane {
     }
     this.#costHeld += cost
     this.#partialCost += cost
-    if (hasMore || this.#partial.length > 0) {
-      this.#partial.push(payload)
-      this.#partialBytes += payload.length
+    if (hasMore || this.#partial.length > 0 || pieces.length > 0) {
+      this.#partial.push(payload, ...pieces)
+      this.#partialBytes += size
       if (this.#partialBytes > CHANNEL_FRAME_BYTES_MAX) {
         throw protocolViolated(`a channel frame above ${CHANNEL_FRAME_BYTES_MAX} bytes`)
       }
@@ -191,7 +194,8 @@ export class CallChannel implements FrameChannel, Lane {
       this.#returnCredit() // C2
       return
     }
-    const frame = this.#partial.length > 0 ? concatBytes(...this.#partial) : payload
+    const isWhole = this.#partial.length === 0
+    const frame = isWhole ? payload : joinParts(this.#partial, this.#partialBytes)
     this.#received.push({ frame, cost: this.#partialCost })
     this.#partial = []
     this.#partialBytes = 0
@@ -369,7 +373,7 @@ export function receiveOnChannel(channel: CallChannel, frame: Frame): void {
   const { payload } = frame
   switch (frame.type) {
     case DATA:
-      channel.receiveData(payload, frame.hasMore)
+      channel.receiveData(frame)
       return
     case END:
       channel.receiveEnd()

@@ -6,7 +6,7 @@
 // one type and call; all but the last carry the bit MORE.
 
 import { protocolViolated } from './errors.ts'
-import { CHUNK_BYTES_MAX } from './limits.ts'
+import { CHUNK_BYTES_MAX, PIECE_BYTES_MIN } from './limits.ts'
 
 /** Frame types. Those up to CANCEL go from caller to server alone, RESULT and ERROR the other way. */
 export const OPEN = 1 // u32 timeout in ms or 0, u8 length of method, method, CBOR body
@@ -36,6 +36,8 @@ export interface Frame {
   readonly call: number
   readonly hasMore: boolean
   readonly payload: Uint8Array
+  /** Of DATA as it was read: how the payload goes on, where it arrived in several pieces. */
+  readonly pieces?: readonly Uint8Array[]
 }
 
 /** Several frames as the bytes of one write. */
@@ -76,13 +78,20 @@ export class FrameReader {
       return chunk.length
     }
     if (this.#restBytes === 0) return this.#readWhole(chunk, onFrame, framesMax)
-    // Joins no more of the chunk than the frame that began before it, so a large chunk is not copied.
+    // Takes no more of the chunk than the frame that began before it, so a large chunk is not copied.
     const missing = this.#needed - this.#restBytes
-    const joined = join([...this.#rest, chunk.subarray(0, missing)], this.#needed)
+    const parts = [...this.#rest, chunk.subarray(0, missing)]
+    const partsBytes = this.#needed
     const rest = chunk.subarray(missing)
     this.#rest = []
     this.#restBytes = 0
     this.#needed = FRAME_HEADER_BYTES
+    const pieced = piecedFrame(parts, partsBytes)
+    if (pieced !== null) {
+      onFrame(pieced)
+      return missing + (framesMax > 1 ? this.#readWhole(rest, onFrame, framesMax - 1) : 0)
+    }
+    const joined = joinParts(parts, partsBytes)
     const size = frameSize(joined, 0)
     if (size > joined.length) {
       this.#keep(joined)
@@ -116,7 +125,20 @@ export class FrameReader {
   }
 }
 
-function join(parts: readonly Uint8Array[], size: number): Uint8Array {
+/**
+ * A whole frame of DATA as it lies in few large pieces: its reader joins them, with those of other frames.
+ * Many small ones are joined here, for each costs more than its bytes.
+ */
+function piecedFrame(parts: readonly Uint8Array[], size: number): Frame | null {
+  const [first, ...others] = parts
+  if (first === undefined || first.length < FRAME_HEADER_BYTES) return null
+  if (((first[SIZE_BYTES] ?? 0) & ~MORE) !== DATA) return null
+  if (frameSize(first, 0) !== size || parts.length * PIECE_BYTES_MIN > size) return null
+  return { ...frameAt(first, 0, first.length), pieces: others }
+}
+
+/** `size` is the sum of theirs. */
+export function joinParts(parts: readonly Uint8Array[], size: number): Uint8Array {
   const buffer = Buffer.allocUnsafeSlow(size) // As above: every byte is written.
   const joined = new Uint8Array(buffer.buffer, buffer.byteOffset, size)
   let offset = 0

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { toHex, WeaverError } from '../../../../core/index.ts'
+import { concatBytes, toHex, WeaverError } from '../../../../core/index.ts'
 import { DATA, encodeFrames, FrameReader, OPEN, RESET } from '../../../../mesh/rpc/frame.ts'
 import type { Frame } from '../../../../mesh/rpc/frame.ts'
 import { CHUNK_BYTES_MAX } from '../../../../mesh/rpc/limits.ts'
@@ -23,7 +23,8 @@ function readInPieces(bytes: Uint8Array, cuts: readonly number[]): Frame[] {
   places.sort((a, b) => a - b)
   for (const [index, start] of places.entries()) {
     reader.read(bytes.subarray(start, places[index + 1] ?? bytes.length), (frame) => {
-      frames.push({ ...frame, payload: frame.payload.slice() })
+      const { pieces = [], ...rest } = frame
+      frames.push({ ...rest, payload: concatBytes(frame.payload, ...pieces) })
     })
   }
   return frames
@@ -46,6 +47,38 @@ describe('FrameReader', () => {
     const bytes = encodeFrames([frame, frame])
     const cuts = Array.from({ length: 400 }, (_, index) => index * 331)
     assert.deepEqual(readInPieces(bytes, cuts), [frame, frame])
+  })
+
+  it('copies no large frame of a channel that arrives in few pieces', () => {
+    const payload = new Uint8Array(40_000).map((_, index) => index)
+    const bytes = encodeFrames([{ type: DATA, call: 1, hasMore: false, payload }])
+    const reader = new FrameReader()
+    const frames: Frame[] = []
+    const cuts = [0, 20_000, 30_000, bytes.length]
+    for (const [index, cut] of cuts.entries()) {
+      reader.read(bytes.subarray(cut, cuts[index + 1] ?? cut), (frame) => frames.push(frame))
+    }
+    const [frame] = frames
+    const parts = [frame?.payload, ...(frame?.pieces ?? [])]
+    assert.deepEqual(
+      parts.map((part) => [part?.buffer === bytes.buffer, part?.length]),
+      [
+        [true, 20_000 - 9],
+        [true, 10_000],
+        [true, bytes.length - 30_000]
+      ]
+    )
+  })
+
+  it('joins a frame that arrives in many small pieces, so that they do not pile up', () => {
+    const payload = new Uint8Array(40_000).fill(3)
+    const bytes = encodeFrames([{ type: DATA, call: 1, hasMore: false, payload }])
+    const reader = new FrameReader()
+    const frames: Frame[] = []
+    for (let at = 0; at < bytes.length; at += 500) {
+      reader.read(bytes.subarray(at, at + 500), (frame) => frames.push(frame))
+    }
+    assert.deepEqual(frames, [{ type: DATA, call: 1, hasMore: false, payload }])
   })
 
   it('writes version 1 of the format', () => {
