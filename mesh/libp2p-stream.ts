@@ -15,6 +15,7 @@ import {
   READ_BUFFER_RESUME_BYTES,
   WRITE_BUFFER_BYTES_MAX
 } from './host-limits.ts'
+import { tellLess } from './libp2p-window.ts'
 import type { ByteStream } from './ports.ts'
 
 export class Libp2pByteStream implements ByteStream {
@@ -32,6 +33,7 @@ export class Libp2pByteStream implements ByteStream {
 
   constructor(stream: Stream) {
     this.#stream = stream
+    tellLess(stream)
     this.chunks = { [Symbol.asyncIterator]: () => this.#iterate() }
     // The peer may have ended, or cut, the stream before anybody here listened.
     this.#hasPeerEnded = stream.status === 'open' && stream.remoteWriteStatus === 'closed'
