@@ -69,8 +69,16 @@ export interface ApprovalsDeps {
     options: {
       readonly cwd: string | null
       readonly environment: Readonly<Record<string, string>>
+      /** Where its names are looked up: among what these grants and this image show it; null: on the machine itself. */
+      readonly inside: Inside | null
     }
   ) => Promise<MachineView>
+}
+
+/** What a contained command sees. */
+export interface Inside {
+  readonly grants: readonly string[]
+  readonly image: string | null
 }
 
 export interface ApprovalsOptions {
@@ -136,10 +144,12 @@ export class Approvals implements ApprovalDesk {
   async see(requests: readonly GateRequest[]): Promise<Sighting> {
     const views: MachineView[] = []
     for (const request of requests) {
-      const { argv, cwd } = commandOf(request)
+      const { argv, cwd, inside } = commandOf(request)
       // What will run elsewhere is not looked at here: that node has a policy of its own.
       if (argv.length === 0 || this.#runsElsewhere(request)) continue
-      views.push(await this.#deps.look(argv, { cwd, environment: request.environment ?? {} }))
+      views.push(
+        await this.#deps.look(argv, { cwd, environment: request.environment ?? {}, inside })
+      )
     }
     const said: Cbor = [this.#options.self, requests.map(boundTo), views.map(viewCbor)]
     const files = views.flatMap((view) => view.files.map(({ path, digest }) => ({ path, digest })))
@@ -390,11 +400,21 @@ function requestedEntry(view: ApprovalView): EntryDraft {
 function commandOf({ command, context }: GateRequest): {
   readonly argv: readonly string[]
   readonly cwd: string | null
+  readonly inside: Inside | null
 } {
   const said: unknown = context['argv']
   const argv = command ?? (Array.isArray(said) ? said.map(String) : [])
   const cwd = context['cwd']
-  return { argv, cwd: typeof cwd === 'string' ? cwd : null }
+  return { argv, cwd: typeof cwd === 'string' ? cwd : null, inside: insideOf(context) }
+}
+
+function insideOf({ containment, grants, image }: GateRequest['context']): Inside | null {
+  if (containment !== 'os') return null
+  const texts: readonly unknown[] = Array.isArray(grants) ? grants : []
+  return {
+    grants: texts.filter((text) => typeof text === 'string'),
+    image: typeof image === 'string' ? image : null
+  }
 }
 
 /** Everything of a request that decides what would happen, whole. */

@@ -243,7 +243,7 @@ async function openKernel(
           { cacheFolder: paths.tools, execPath: process.execPath }
         ),
         secrets,
-        ...policyPorts(parts, signer),
+        ...policyPorts(parts, signer, containment),
         ...confinement,
         ...meters,
         machineLoad: machineLoadMeter({ clock }),
@@ -357,7 +357,11 @@ async function containmentOf(
 }
 
 /** Which policies decide, and how a command looks before it is approved. */
-function policyPorts({ home, log }: Parts, signer: Signer): GovernedDeps {
+function policyPorts(
+  { home, log }: Parts,
+  signer: Signer,
+  { podman }: OpenContainment
+): GovernedDeps {
   const { paths, store } = home
   const shared = { store, signer, log: log.child({ room: 'governance' }) }
   const deps = { ...shared, clock: systemClock, workClock: { now: () => millis(ownThreadMs()) } }
@@ -365,7 +369,11 @@ function policyPorts({ home, log }: Parts, signer: Signer): GovernedDeps {
     sockets: processSockets({ clock: systemClock, log }, { directory: join(paths.run, 'ask') }),
     policies: (facts, meshId) =>
       new PolicyKeeper({ ...deps, facts, meshId }, { folder: paths.policy }),
-    look: (argv, looked) => lookAtMachine(argv, looked, process.env['PATH'] ?? PATH_FALLBACK)
+    look: (argv, looked) =>
+      lookAtMachine(argv, looked, {
+        kernelPath: process.env['PATH'] ?? PATH_FALLBACK,
+        imageId: (image) => podman.imageId(image)
+      })
   }
 }
 

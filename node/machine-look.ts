@@ -3,56 +3,145 @@
 
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { open, realpath, stat } from 'node:fs/promises'
-import { delimiter, isAbsolute, resolve } from 'node:path'
-import { WeaverError } from '../core/index.ts'
-import type { MachineView } from '../governance/index.ts'
+import { open, readlink, realpath, stat } from 'node:fs/promises'
+import { delimiter, isAbsolute, join, resolve } from 'node:path'
+import { parseGrant, WeaverError } from '../core/index.ts'
+import type { Inside, MachineView } from '../governance/index.ts'
+import { insideOf, outsideOf, PATH_INSIDE, seenInside } from './containment/index.ts'
 import { SEEN_FILE_BYTES_MAX, SEEN_FILES_MAX } from './limits.ts'
 
 type SeenFile = MachineView['files'][number]
 
+/** Links one after the other: the number of Linux. */
+const LINKS_MAX = 40
+
 export interface LookOptions {
   readonly cwd: string | null
   readonly environment: Readonly<Record<string, string>>
+  /** Null: it sees the machine as it is. */
+  readonly inside: Inside | null
+}
+
+export interface LookDeps {
+  /** The PATH that children of this kernel get that are not contained. */
+  readonly kernelPath: string
+  /** What an image's name stands for now. */
+  readonly imageId: (image: string) => Promise<string>
+}
+
+/** How a command finds files by their names. */
+interface Places {
+  readonly search: readonly string[]
+  /** Where relative names begin; null: in a fresh folder, where nothing is. */
+  readonly start: string | null
+  /** Where on this machine a path of its own lies; null: nowhere. */
+  readonly outside: (path: string) => string | null
 }
 
 /**
- * `kernelPath` is the PATH that children of this kernel get.
- * @throws WeaverError `NODE_CANNOT_LOOK` for a file that is too large, or cannot be read
+ * What a command would run and read, looked up as it would look it up: a name may stand for another file inside than
+ * on this machine.
+ * @throws WeaverError `NODE_CANNOT_LOOK` for a file that is too large, or cannot be read; `CONTAINMENT_...`
  */
 export async function lookAtMachine(
   argv: readonly string[],
-  { cwd, environment }: LookOptions,
-  kernelPath: string
+  options: LookOptions,
+  deps: LookDeps
 ): Promise<MachineView> {
   const [program = '', ...rest] = argv
-  const folders = (environment['PATH'] ?? kernelPath).split(delimiter)
+  const { cwd, inside } = options
+  // What is not there inside is looked for here: if it is meant to come there, it is from here.
+  const all = [placesOf(options, deps.kernelPath)]
+  if (inside !== null) all.push(placesOf({ ...options, inside: null }, deps.kernelPath))
   const files: SeenFile[] = []
-  const found = await firstFile(program, folders, cwd)
+  if (inside !== null && inside.image !== null) {
+    const digest = await deps.imageId(inside.image)
+    files.push({ path: `image ${inside.image}`, realPath: '', device: 0, inode: 0, digest })
+  }
+  const found = await firstOf(all, (places) => firstFile(program, places))
   if (found !== null) files.push(found)
   // Scripts, inputs, configuration: whatever argument is a file now must be the same file then.
   for (const word of rest.slice(0, SEEN_FILES_MAX)) {
     const value = word.slice(word.startsWith('-') ? word.indexOf('=') + 1 : 0)
-    const path = isAbsolute(value) ? value : cwd === null ? null : resolve(cwd, value)
-    const file = path === null || value === '' ? null : await seen(path)
+    const file = value === '' ? null : await firstOf(all, (places) => seenAt(value, places))
     if (file !== null) files.push(file)
   }
   return { files, cwd: cwd === null ? null : await folderOf(cwd) }
 }
 
-/** Where execvp(3) would find it. Null: nowhere, and it will not start. */
-async function firstFile(
-  program: string,
-  folders: readonly string[],
-  cwd: string | null
+async function firstOf(
+  all: readonly Places[],
+  look: (places: Places) => Promise<SeenFile | null>
 ): Promise<SeenFile | null> {
-  if (isAbsolute(program)) return seen(program)
-  if (program.includes('/')) return cwd === null ? null : seen(resolve(cwd, program))
-  for (const folder of folders) {
-    const file = isAbsolute(folder) ? await seen(resolve(folder, program)) : null
+  for (const places of all) {
+    const file = await look(places)
     if (file !== null) return file
   }
   return null
+}
+
+function placesOf({ cwd, environment, inside }: LookOptions, kernelPath: string): Places {
+  const own = environment['PATH']
+  if (inside === null) {
+    const search = (own ?? kernelPath).split(delimiter)
+    return { search, start: cwd, outside: (path) => path }
+  }
+  const shown = seenInside(inside.grants.map(parseGrant), inside.image !== null)
+  const search = inside.image === null ? (own ?? PATH_INSIDE).split(delimiter) : []
+  const start = cwd === null ? null : insideOf(cwd, shown)
+  return { search, start, outside: (path) => outsideOf(path, shown) }
+}
+
+/** Where execvp(3) would find it. Null: nowhere, and it will not start. */
+async function firstFile(program: string, places: Places): Promise<SeenFile | null> {
+  if (program.includes('/')) return seenAt(program, places)
+  for (const folder of places.search) {
+    const file = isAbsolute(folder) ? await seenAt(resolve(folder, program), places) : null
+    if (file !== null) return file
+  }
+  return null
+}
+
+async function seenAt(name: string, places: Places): Promise<SeenFile | null> {
+  if (!isAbsolute(name) && places.start === null) return null
+  const path = resolve(places.start ?? '/', name)
+  const real = await followed(path, places)
+  return real === null ? null : seen(path, real)
+}
+
+/** Where on this machine the file lies that the process finds there, after all links, which lead where it sees them lead. */
+async function followed(path: string, { outside }: Places): Promise<string | null> {
+  let left = path.split('/').filter((part) => part !== '')
+  let at = '/'
+  for (let links = 0; left.length > 0;) {
+    const [part = '', ...rest] = left
+    const next = join(at, part)
+    const target = await linkAt(outside(next))
+    left = rest
+    if (target === null) at = next
+    else {
+      links += 1
+      if (links > LINKS_MAX) return null // As the system has it.
+      left = [
+        ...resolve(at, target)
+          .split('/')
+          .filter((each) => each !== ''),
+        ...rest
+      ]
+      at = '/'
+    }
+  }
+  return outside(at)
+}
+
+/** Null for what is no link, or not of this machine. */
+async function linkAt(path: string | null): Promise<string | null> {
+  if (path === null) return null
+  try {
+    return await readlink(path)
+  } catch {
+    return null // No link, or not there: then it is not there at the end either.
+  }
 }
 
 async function folderOf(cwd: string): Promise<MachineView['cwd']> {
@@ -66,10 +155,8 @@ async function folderOf(cwd: string): Promise<MachineView['cwd']> {
 }
 
 /** Null where there is no plain file. */
-async function seen(path: string): Promise<SeenFile | null> {
-  let realPath: string
+async function seen(path: string, realPath: string): Promise<SeenFile | null> {
   try {
-    realPath = await realpath(path)
     if (!(await stat(realPath)).isFile()) return null
   } catch {
     return null // Nothing there, or nothing that this user may see: it is no file for us.

@@ -14,6 +14,7 @@ export type {
   ToldPlan,
   WaitingPlan
 } from './ports.ts'
+export { insideOf, outsideOf, PATH_INSIDE, seenInside } from './view.ts'
 export { trapChanges, trapNote } from './traps.ts'
 export type { TrapChange } from './traps.ts'
 export { checkGuards, lookAtWorkspaces } from './workspace-look.ts'

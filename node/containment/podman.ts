@@ -69,6 +69,17 @@ export class Podman {
     rmSync(this.#marker, { force: true })
   }
 
+  /** What its name stands for now: names of images move. @throws WeaverError as `plan` */
+  async imageId(image: string): Promise<string> {
+    const way = await this.#way()
+    await this.#checkImage(way, image)
+    const inspect = ['image', 'inspect', '--format', '{{.Id}}', image]
+    const { isDone, stdout, text } = await this.#ran(way.program, inspect)
+    const id = stdout.trim()
+    if (isDone && /^[0-9a-f]{64}$/.test(id)) return id
+    throw new ContainmentMissingError(`podman says: ${text.slice(0, 200)}`, 'podman info')
+  }
+
   /**
    * @throws WeaverError `CONTAINMENT_MISSING`, `CONTAINMENT_IMAGE_MISSING`, `CONTAINMENT_GRANT_REFUSED`,
    *   `CONTAINMENT_LIMIT_MISSING`, `PROCESS_BAD_DIRECTORY`

@@ -115,6 +115,9 @@ export function grantedView(grants: readonly Grant[], closedPaths: readonly stri
       }
     }
     checkInside(text, path, inside)
+    if (seen.some((other) => other.inside === inside && other.path !== path)) {
+      throw new GrantRefusedError(text, 'another grant shows something else there')
+    }
     seen.push({ path, inside, isWritable: grant.kind === 'fs.write' })
   }
   return seen.toSorted((a, b) => a.inside.length - b.inside.length)
@@ -137,6 +140,16 @@ function checkInside(text: string, path: string, inside: string): void {
   if (isSystem && inside !== path) {
     throw new GrantRefusedError(text, 'it would stand in for a part of the system inside')
   }
+}
+
+/** What of this machine a process with these grants sees, where; `isImage`: with other programs than this machine's. */
+export function seenInside(grants: readonly Grant[], isImage: boolean): readonly Seen[] {
+  const system = [...SYSTEM_FOLDERS, '/etc'].map((path) => ({
+    path,
+    inside: path,
+    isWritable: false
+  }))
+  return [...(isImage ? [] : system), ...grantedView(grants, [])]
 }
 
 /** Guards as they are seen inside, wherever the folder around them is writable; parents before children. */

@@ -9,8 +9,10 @@ import { join } from 'node:path'
 import { channelPair, DEFAULT_SANDBOX, millis, parseGrant, pid } from '../../../core/index.ts'
 import type { Sandbox } from '../../../core/index.ts'
 import { detectPodman, podmanEnvironment } from '../../../node/containment/podman-detect.ts'
+import type { Approval } from '../../../node/api/index.ts'
 import { systemProcesses } from '../../../node/processes/system-processes.ts'
 import { Attached, isCode, pause, Stage } from '../processes/stage.ts'
+import { Lab, resultOf, until } from '../kernel/lab.ts'
 import { IMAGE, makeImage, podman, useStore } from './images.ts'
 
 describe('a command in an image', function () {
@@ -217,4 +219,33 @@ describe('a command in an image', function () {
       }
     })
   }
+
+  it('approve an image, then give its name to another: refused (attack 11)', async () => {
+    const lab = await Lab.open()
+    try {
+      const { client } = await lab.start('laptop')
+      const ask =
+        '@id("mine.images") @ask("look at it") forbid (principal, action == Weft::Action::"task.submit", resource)' +
+        ' when { context has image };'
+      await lab.done('laptop', 'policy', 'add', ask)
+      const child = lab.spawn('laptop', ['run', '--image', IMAGE, '--', 'echo', 'ran'])
+      const ended = resultOf(child)
+      const pending = async (): Promise<Approval | undefined> =>
+        (await client.approvals()).find(({ state }) => state === 'pending')
+      await until(async () => (await pending()) !== undefined)
+      const asked = await pending()
+      const id = podman('image', 'inspect', '--format', '{{.Id}}', IMAGE).trim()
+      assert.deepEqual(asked?.files[0], { path: `image ${IMAGE}`, digest: id })
+      podman('import', '--change', 'ENV OF_IMAGE=another', join(folder, 'image.tar'), IMAGE)
+      await lab.done('laptop', 'approvals', 'approve', asked?.id ?? '')
+      await until(async () => (await pending()) !== undefined)
+      const next = await pending()
+      assert.notEqual(next?.files[0]?.digest, id)
+      await lab.done('laptop', 'approvals', 'deny', next?.id ?? '')
+      const { code, stdout } = await ended
+      assert.deepEqual({ code, stdout }, { code: 125, stdout: '' })
+    } finally {
+      await lab.close()
+    }
+  })
 })

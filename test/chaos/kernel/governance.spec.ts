@@ -118,6 +118,34 @@ describe('chaos: governance', function () {
     }
   })
 
+  it('approve what is seen under another name inside, then swap it: refused (11)', async () => {
+    const ws = join(lab.folder, 'ws')
+    const ran = join(lab.folder, 'renamed-ran')
+    await mkdir(ws)
+    const script = join(ws, 'run.sh')
+    await writeFile(script, '#!/bin/sh\necho good\n', { mode: 0o755 })
+    // A link that leads to the script inside, and nowhere on this machine.
+    await symlink('/opt/ws/run.sh', join(ws, 'link'))
+    for (const name of ['run.sh', 'link']) {
+      await writeFile(script, '#!/bin/sh\necho good\n')
+      const words = ['run', '--grant', `fs.read:${ws}=/opt/ws`, '--', `/opt/ws/${name}`, 'publish']
+      const child = lab.spawn('laptop', words)
+      const ended = resultOf(child)
+      const { id, files } = await pending('laptop')
+      assert.ok(
+        files.some(({ path }) => path.includes(`/opt/ws/${name}`)),
+        'the approver sees the file that would run'
+      )
+      await writeFile(script, `#!/bin/sh\ntouch ${ran}\necho evil\n`)
+      await lab.done('laptop', 'approvals', 'approve', id)
+      const next = await pending('laptop')
+      assert.notEqual(next.id, id)
+      await lab.done('laptop', 'approvals', 'deny', next.id)
+      const { code, stdout } = await ended
+      assert.deepEqual({ code, stdout }, { code: 125, stdout: '' })
+    }
+  })
+
   it('approve an agent, then swap its script: it does not start, and starts as it was approved (11)', async () => {
     const ask =
       '@id("mine.agents") @ask("look at it") forbid (principal, action == Weft::Action::"agent.spawn", resource)' +

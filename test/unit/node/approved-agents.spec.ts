@@ -52,7 +52,7 @@ describe('an agent that was approved', () => {
   ): Promise<{ readonly approvals: Approvals; readonly agents: Agents }> {
     const ledger = new MemoryLedger()
     const look: ConstructorParameters<typeof Approvals>[0]['look'] = (argv, options) =>
-      lookAtMachine(argv, options, '/usr/bin:/bin')
+      lookAtMachine(argv, options, { kernelPath: '/usr/bin:/bin', imageId: async () => '' })
     const desk = new Approvals(
       { ledger, store: new MemoryStore(), clock, log: silentLog, look },
       { self: testNode(number), name: () => `node-${number}` }
