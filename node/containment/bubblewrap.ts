@@ -39,6 +39,7 @@ import {
   guardedView,
   insideOf,
   KERNEL_SOCKET,
+  passedVariables,
   PATH_INSIDE,
   PROC_MASKED_FILES,
   PROC_MASKED_FOLDERS,
@@ -228,11 +229,7 @@ export class Bubblewrap implements Containment {
     mark,
     kernelSocket
   }: LaunchWish): Record<string, string> {
-    const passed: Record<string, string> = {}
-    for (const grant of grants) {
-      const value = grant.kind === 'env' ? this.#options.environment[grant.name] : undefined
-      if (grant.kind === 'env' && value !== undefined) passed[grant.name] = value
-    }
+    const passed = passedVariables(grants, this.#options.environment)
     const net = grants.filter(({ kind }) => kind === 'net')
     const proxy = net.length === 0 ? {} : this.#deps.egress?.variables(net)
     const socket = kernelSocket === null ? {} : { [SOCKET_VARIABLE]: KERNEL_SOCKET }

@@ -29,7 +29,7 @@ import {
 import { detectPodman, podman, podmanEnvironment } from './podman-detect.ts'
 import type { FoundPodman, PodmanAnswer, PodmanWay } from './podman-detect.ts'
 import type { Container, LaunchPlan, LaunchWish } from './ports.ts'
-import { guardedView, insideOf, TASK_FOLDER } from './view.ts'
+import { guardedView, insideOf, passedVariables, TASK_FOLDER } from './view.ts'
 import type { Seen } from './view.ts'
 
 export interface PodmanOptions {
@@ -135,11 +135,7 @@ export class Podman {
 
   /** The image's own variables are below these. */
   #environment({ environment, given, grants, mark }: LaunchWish): Record<string, string> {
-    const passed: Record<string, string> = {}
-    for (const grant of grants) {
-      const value = grant.kind === 'env' ? this.#options.environment[grant.name] : undefined
-      if (grant.kind === 'env' && value !== undefined) passed[grant.name] = value
-    }
+    const passed = passedVariables(grants, this.#options.environment)
     const places = { HOME: TASK_FOLDER, TMPDIR: '/tmp' }
     return { ...environment, ...places, ...given, ...passed, [mark[0]]: mark[1] }
   }

@@ -14,7 +14,7 @@ import { closedNames, grantedFolders } from './closed-places.ts'
 import { BadDirectoryError, NOT_FOUND, ProcessStartError } from '../processes/errors.ts'
 import { GrantRefusedError, LimitMissingError } from './errors.ts'
 import type { Containment, Guard, LaunchPlan, LaunchWish } from './ports.ts'
-import { insideOf } from './view.ts'
+import { insideOf, passedVariables } from './view.ts'
 import type { Seen } from './view.ts'
 
 export interface SeatbeltOptions {
@@ -79,11 +79,7 @@ export class Seatbelt implements Containment {
       ...(isOwnDirectory ? [own] : []),
       { path: realpathSync(temporary), inside: temporary, isWritable: true }
     ]
-    const passed: Record<string, string> = {}
-    for (const grant of grants) {
-      const value = grant.kind === 'env' ? environment[grant.name] : undefined
-      if (grant.kind === 'env' && value !== undefined) passed[grant.name] = value
-    }
+    const passed = passedVariables(grants, environment)
     const places = { HOME: isOwnDirectory ? own.path : temporary, TMPDIR: temporary }
     const inner = { ...wish.environment, ...places, ...wish.given, ...passed }
     const { variables, script } = carried({ ...inner, [wish.mark[0]]: wish.mark[1] })

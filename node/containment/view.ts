@@ -152,6 +152,19 @@ export function seenInside(grants: readonly Grant[], isImage: boolean): readonly
   return [...(isImage ? [] : system), ...grantedView(grants, [])]
 }
 
+/** The variables that `env:` grants hand on. A name that is none of the environment's own is no variable. */
+export function passedVariables(
+  grants: readonly Grant[],
+  environment: Readonly<Record<string, string | undefined>>
+): Record<string, string> {
+  const names = grants.flatMap((grant) => (grant.kind === 'env' ? [grant.name] : []))
+  const entries = names.flatMap((name) => {
+    const value = Object.hasOwn(environment, name) ? environment[name] : undefined
+    return value === undefined ? [] : [[name, value] as const]
+  })
+  return Object.fromEntries(entries)
+}
+
 /** Guards as they are seen inside, wherever the folder around them is writable; parents before children. */
 export function guardedView(granted: readonly Seen[], guards: readonly Guard[]): Seen[] {
   const writable = granted.filter(({ isWritable }) => isWritable)

@@ -1,5 +1,7 @@
 /** Bytes of a request's body: a command of 256 KiB in JSON, escaped, and room; tool input alike. */
 export const BODY_BYTES_MAX: number = 1024 * 1024
+/** Levels of a request's JSON: no document of ours has ten, and what a tool is given seldom twenty. */
+export const JSON_DEPTH_MAX = 100
 /** Bytes of one submission frame: its task comes back as one outcome frame, which is twice as large. */
 export const SUBMISSION_BYTES_MAX: number = 512 * 1024
 /** Bytes of a request's head, as Node's own default. */

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { LONG_REQUEST_DEADLINE_MS, REQUEST_DEADLINE_MS } from '../api/limits.ts'
 import type { BlobBytes, Streamed } from '../service.ts'
 import { invalidRequest } from './errors.ts'
+import { checkShape } from './shape.ts'
 
 export interface Input<Params, Query, Body> {
   readonly params: Params
@@ -155,6 +156,7 @@ function checked<Params, Query, Body>(
 
 /** @throws ApiRefusal `API_INVALID_REQUEST` naming the first thing that is wrong */
 export function parsed<T>(where: string, schema: z.ZodType<T>, value: unknown): T {
+  checkShape(where, value)
   const result = schema.safeParse(value)
   if (result.success) return result.data
   const issue = result.error.issues[0]

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { request } from 'node:http'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { cp, mkdir, open, readdir, rm, writeFile } from 'node:fs/promises'
@@ -32,6 +33,36 @@ describe('chaos: what is refused', function () {
     await lab.pair()
   })
   after(() => lab.close())
+
+  it('a name that every object has is only a name, and __proto__ is none (24)', async () => {
+    const named = ['--grant', 'env:constructor', '--', 'sh', '-c', 'env | grep -c constructor']
+    const { stdout } = await lab.weaver('laptop', 'run', ...named)
+    assert.equal(stdout, '0\n', 'it is no variable of the kernel')
+    refused(
+      await lab.weaver('laptop', 'run', '--label', '__proto__=x', '--', 'true'),
+      125,
+      /__proto__/
+    )
+    refused(await lab.weaver('laptop', 'mesh', 'label', 'laptop', '__proto__=x'), 2, /__proto__/)
+  })
+
+  it('JSON that is nested without end is refused, and is no defect of the kernel', async () => {
+    const depth = 200_000
+    const body = `{"input":${'['.repeat(depth)}${']'.repeat(depth)}}`
+    const socketPath = join(lab.homeOf('laptop'), 'run', 'kernel.sock')
+    const { promise, resolve, reject } = Promise.withResolvers<string>()
+    const options = { socketPath, path: '/api/v1/tools/hash/call', method: 'POST' }
+    const asked = request(options, (response) => {
+      response.setEncoding('utf8')
+      let text = ''
+      response.on('data', (chunk: string) => (text += chunk))
+      response.on('end', () => resolve(`${response.statusCode} ${text}`))
+    })
+    asked.on('error', reject)
+    asked.end(body)
+    assert.match(await promise, /^400 .*nested too deeply/)
+    assert.doesNotMatch(await lab.done('laptop', 'kernel', 'logs'), /RangeError|defect/)
+  })
 
   it('a command that does not exist exits with 127, one that is no program with 126', async () => {
     const missing = await lab.weaver('laptop', 'run', '--on', 'server', '--', 'no-such-command')
