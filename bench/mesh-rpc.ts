@@ -11,6 +11,7 @@ import { nodeId } from '../core/index.ts'
 import type { NodeId } from '../core/index.ts'
 import type { Cost } from './peers/cost.ts'
 import { ECHO, startBare, startRpc } from './peers/echo-node.ts'
+import { KERNEL_OPTIONS } from './peers/kernel-options.ts'
 import { NatsClient } from './peers/nats.ts'
 import { goalLine, median, printMeasured, printTable, takeTurns } from './stats.ts'
 import type { Bench, Contender, Print } from './stats.ts'
@@ -18,8 +19,6 @@ import type { Bench, Contender, Print } from './stats.ts'
 const PAYLOAD_BYTES = 200
 export const BULK_CHUNKS = 8192
 export const BULK_CHUNK_BYTES = 65_536
-/** As `weaver kernel start` runs a kernel. */
-const KERNEL_OPTIONS = ['--max-semi-space-size=1']
 const NATS_PORT = 42_222
 
 export interface Other {
