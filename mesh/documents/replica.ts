@@ -11,7 +11,7 @@ import { DOCUMENT_TEXT_BYTES_MAX, ROWS_PER_DOCUMENT_MAX } from '../limits.ts'
 import type { DocumentLog, Position } from './log.ts'
 import { acceptEnvelope, positionOf } from './log.ts'
 import type { Acceptance } from './log.ts'
-import { readChange, RowDocument } from './automerge.ts'
+import { readChange, readDocument } from './automerge.ts'
 import type { Envelope } from './envelope.ts'
 import { parseRow, SectionsView } from './rows.ts'
 import type { JsonValue, Sections } from './rows.ts'
@@ -65,13 +65,7 @@ export class Replica {
   }
 
   #begin(envelope: Envelope): boolean {
-    const document = RowDocument.load(envelope.payload)
-    try {
-      const texts = document.keys().map((key) => [key, document.get(key)] as const)
-      this.#take(texts, { isWhole: true })
-    } finally {
-      document.free()
-    }
+    this.#take([...readDocument(envelope.payload)], { isWhole: true })
     this.#isLost = false
     return true
   }

@@ -9,7 +9,7 @@ import * as Automerge from '@automerge/automerge'
 import fc from 'fast-check'
 import { concatBytes, utf8 } from '../../../../core/index.ts'
 import { systemClock } from '../../../../core/system.ts'
-import { readChange, RowDocument } from '../../../../mesh/documents/automerge.ts'
+import { readChange, readDocument, RowDocument } from '../../../../mesh/documents/automerge.ts'
 import { checkChangeBounds, checkDocumentBounds } from '../../../../mesh/documents/chunk-bounds.ts'
 import {
   CHUNK_BYTES_MAX,
@@ -86,10 +86,11 @@ describe('mesh/documents: a change, read without merging it', () => {
         }
         const whole = RowDocument.load(Automerge.save(writer))
         assert.deepEqual(rows, rowsOf(whole))
+        assert.deepEqual(rows, readDocument(Automerge.save(writer)))
         merged.free()
         whole.free()
       }),
-      { numRuns: 40 }
+      { numRuns: 25 }
     )
     assert.equal(kinds, 3, 'changes of rows alone, and others')
   })
@@ -192,6 +193,7 @@ describe('mesh/documents: the bounds of Automerge’s bytes', () => {
         const began = systemClock.now()
         const whole = chunk(type, bytes)
         for (const check of [
+          readDocument,
           checkChangeBounds,
           checkDocumentBounds,
           readChange,

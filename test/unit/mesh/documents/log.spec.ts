@@ -12,7 +12,11 @@ import {
   positionOf
 } from '../../../../mesh/documents/log.ts'
 import type { DocumentLog } from '../../../../mesh/documents/log.ts'
-import { DELTAS_PER_BASE_MAX, DOCUMENT_BYTES_MAX } from '../../../../mesh/limits.ts'
+import {
+  DELTA_BYTES_PER_BASE_MIN,
+  DELTAS_PER_BASE_MAX,
+  DOCUMENT_BYTES_MAX
+} from '../../../../mesh/limits.ts'
 import { testSigner } from '../lab.ts'
 
 const signer = testSigner('owner')
@@ -122,6 +126,21 @@ describe('mesh/documents: the log of one document', () => {
     assert.ok(needsRebase({ base, deltas: [delta], deltaBytes: 64 * 1024 + 1 }))
     const many = Array.from({ length: DELTAS_PER_BASE_MAX }, () => delta)
     assert.ok(needsRebase({ base, deltas: many, deltaBytes: 1 }))
+  })
+
+  it('asks for it at another time on each base, so that members that change alike do not at once', () => {
+    const delta = step(1, 2, 'delta', 300)
+    const counts = Array.from({ length: 16 }, (_, index) => {
+      const base = step(1, 1, 'base', index)
+      const most = DELTA_BYTES_PER_BASE_MIN / delta.bytes.length
+      for (let count = 1; ; count++) {
+        const deltas = Array.from({ length: count }, () => delta)
+        if (!needsRebase({ base, deltas, deltaBytes: count * delta.bytes.length })) continue
+        assert.ok(count >= most / 2 && count <= most + 1, `${count} of ${most}`)
+        return count
+      }
+    })
+    assert.ok(new Set(counts).size >= 8, String(counts))
   })
 
   it('reads a vector and leaves out what is none', () => {

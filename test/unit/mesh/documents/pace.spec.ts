@@ -4,9 +4,11 @@ import type { Clock } from '../../../../core/index.ts'
 import { Documents } from '../../../../mesh/documents/documents.ts'
 import { publishPause, smoothTurn } from '../../../../mesh/documents/pace.ts'
 import {
+  DELTA_INTERVAL_LOADED_MS,
   DELTA_INTERVAL_MAX_MS,
   DELTA_INTERVAL_MS,
-  DELTA_INTERVAL_TURNS
+  DELTA_INTERVAL_TURNS,
+  DELTA_INTERVAL_TURNS_MIN
 } from '../../../../mesh/limits.ts'
 import { Tasks } from '../../../../mesh/tasks.ts'
 import { MemoryStore } from '../../../doubles/memory-store.ts'
@@ -18,7 +20,9 @@ import { testSigner } from '../lab.ts'
 describe('mesh/documents: how often a document is published', () => {
   it('is by the turns of the event loop, within bounds', () => {
     assert.equal(publishPause(millis(0)), DELTA_INTERVAL_MS)
-    assert.equal(publishPause(millis(20)), DELTA_INTERVAL_TURNS * 20)
+    assert.equal(publishPause(millis(10)), DELTA_INTERVAL_TURNS * 10)
+    assert.equal(publishPause(millis(20)), DELTA_INTERVAL_LOADED_MS)
+    assert.equal(publishPause(millis(200)), DELTA_INTERVAL_TURNS_MIN * 200)
     assert.equal(publishPause(millis(60_000)), DELTA_INTERVAL_MAX_MS)
   })
 
@@ -32,7 +36,8 @@ describe('mesh/documents: how often a document is published', () => {
 
   for (const [what, turnMs, least, most] of [
     ['many changes make many steps on a node that has time', 0, 90, 100],
-    ['many changes make few steps on a node that has none', 50, 3, 10]
+    ['many changes make fewer on a node that is busy', 50, 10, 25],
+    ['many changes make few on a node that has no time at all', 200, 5, 15]
   ] as const) {
     it(what, async () => {
       const time = new VirtualClock()
