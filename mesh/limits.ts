@@ -190,6 +190,13 @@ export const SHARED_DELTAS_PER_BASE_MAX = 256
 export const SHARED_STREAMS_PER_AUTHOR_MAX = 16
 /** How long a mesh may be in halves that both make bases, until what one half wrote may be lost. */
 export const SHARED_OWN_KEPT_MS: Millis = millis(30 * 86_400_000)
+/**
+ * Bases that a shared document can ever have. An epoch in the highest quarter is not come to by counting: whoever signs one
+ * leaves no room above it, and so it holds only as long as its author may write; then the next begins at the half.
+ */
+export const SHARED_EPOCH_MAX: number = 2 ** 40
+export const SHARED_EPOCH_COUNTED_MAX: number = 0.75 * SHARED_EPOCH_MAX
+export const SHARED_EPOCH_RESTART: number = 0.5 * SHARED_EPOCH_MAX
 /** The highest number of a first operation. Automerge counts on from there with 32 bits. */
 export const SHARED_OPERATION_MAX: number = 2 ** 30
 /**

@@ -50,13 +50,13 @@ function redactedDraft(draft: EntryDraft, redacted: (text: string) => string): E
   return { ...draft, subject: redacted(draft.subject), payload }
 }
 
-/** Texts at any depth; keys are the kernel's own. */
+/** Texts at any depth, and keys: some are names that a requester gave. */
 function redactedValue(value: Cbor, redacted: (text: string) => string): Cbor {
   if (typeof value === 'string') return redacted(value)
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value
   if (isList(value)) return value.map((item) => redactedValue(item, redacted))
   return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [key, redactedValue(item, redacted)])
+    Object.entries(value).map(([key, item]) => [redacted(key), redactedValue(item, redacted)])
   )
 }
 

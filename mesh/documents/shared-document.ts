@@ -16,6 +16,8 @@ import type { Clock, Entropy, MeshId, NodeId, Signer } from '../../core/index.ts
 import { MeshError } from '../errors.ts'
 import {
   DOCUMENT_TEXT_BYTES_MAX,
+  SHARED_EPOCH_MAX,
+  SHARED_EPOCH_RESTART,
   SHARED_OPERATION_MAX,
   SHARED_OWN_KEPT_MS,
   SHARED_ROWS_MAX,
@@ -25,7 +27,7 @@ import { actorOf, readChange, RowDocument } from './automerge.ts'
 import type { Edits } from './automerge.ts'
 import { parseRow } from './rows.ts'
 import type { JsonValue } from './rows.ts'
-import { acceptStep, baseIdOf, EMPTY_LOG, isLong, lastOf, streamKey } from './shared-log.ts'
+import { acceptStep, baseIdOf, EMPTY_LOG, isLong, isVoid, lastOf, streamKey } from './shared-log.ts'
 import type { SharedAcceptance, SharedLog } from './shared-log.ts'
 import { isSharedKey, OWN_PREFIX } from './shared-rows.ts'
 import type { SharedName, SharedTable } from './shared-rows.ts'
@@ -36,6 +38,8 @@ export interface SharedDocumentDeps {
   readonly signer: Signer
   readonly clock: Clock
   readonly entropy: Entropy
+  /** Who may write now. */
+  readonly isAdmin: (author: NodeId) => boolean
 }
 
 export interface SharedOutcome {
@@ -147,8 +151,8 @@ export class SharedDocument {
    * writers said of their streams goes.
    */
   rebase(isMember: (author: string) => boolean): readonly SharedStep[] {
-    const { signer } = this.#deps
-    const epoch = (this.#log.base?.epoch ?? 0) + 1
+    const { signer, isAdmin } = this.#deps
+    const epoch = isVoid(this.#log, isAdmin) ? SHARED_EPOCH_RESTART : this.#nextEpoch()
     const rows = new Map([...this.#texts()].filter(([key]) => isSharedKey(key)))
     for (const [key, text] of this.#streamRows(isMember)) rows.set(key, text)
     const whole = RowDocument.create(`${this.#writer()}/${epoch}`)
@@ -161,12 +165,16 @@ export class SharedDocument {
     return [base, ...again]
   }
 
+  #nextEpoch(): number {
+    return Math.min((this.#log.base?.epoch ?? 0) + 1, SHARED_EPOCH_MAX)
+  }
+
   free(): void {
     this.#document.free()
   }
 
   #take(step: SharedStep): Omit<SharedOutcome, 'again'> {
-    const acceptance = acceptStep(this.#log, step)
+    const acceptance = acceptStep(this.#log, step, this.#deps.isAdmin)
     const { kind } = acceptance
     if (kind !== 'replaced' && kind !== 'extended') return { kind, spoiled: null }
     this.#log = acceptance.log

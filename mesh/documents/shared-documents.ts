@@ -23,8 +23,8 @@ import type { Tasks } from '../tasks.ts'
 import { Budgets } from './budget.ts'
 import type { JsonValue } from './rows.ts'
 import { SharedDocument } from './shared-document.ts'
-import { EMPTY_LOG } from './shared-log.ts'
-import type { SharedLog } from './shared-log.ts'
+import { EMPTY_LOG, isVoid, NO_POSITION, positionOf } from './shared-log.ts'
+import type { SharedLog, SharedPosition } from './shared-log.ts'
 import { SHARED_NAMES, sharedEdits } from './shared-rows.ts'
 import type { SharedName, SharedRows, SharedTable } from './shared-rows.ts'
 import { SharedShelf } from './shared-shelf.ts'
@@ -101,6 +101,12 @@ export class SharedDocuments implements SharedRows {
 
   log(document: SharedName): SharedLog {
     return this.#documents.get(document)?.log ?? EMPTY_LOG
+  }
+
+  /** Where this node stands, for whoever has more: nowhere, where its base is void (L1). */
+  position(document: SharedName): SharedPosition {
+    const log = this.log(document)
+    return isVoid(log, this.#deps.isAdmin) ? NO_POSITION : positionOf(log)
   }
 
   /** Begins anew in `mesh`, with what is on the disk of it. */

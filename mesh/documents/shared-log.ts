@@ -3,19 +3,21 @@
 //
 // Invariants
 //   L1. Of any two bases one supersedes the other, for everybody: the higher epoch, then the lower id. Whoever
-//       has seen the same steps therefore stands on the same base.
+//       has seen the same steps therefore stands on the same base. Only a void base gives way to any other: one whose
+//       epoch leaves no room to count on, of an author who may not write any more.
 //   L2. The changes of a stream that are kept are all that it made on this base, up to some point.
 //   L3. Whoever holds a log can bring anybody to it, with the authors' own signatures.
 //   L4. A log holds at most DOCUMENT_BYTES_MAX and 2 x SHARED_DELTAS_PER_BASE_MAX changes.
 
 import { encodeCbor, shake256 } from '../../core/index.ts'
-import type { Cbor } from '../../core/index.ts'
+import type { Cbor, NodeId } from '../../core/index.ts'
 import { fieldsOf } from '../exchange.ts'
 import {
   DELTA_BYTES_PER_BASE_FACTOR,
   DELTA_BYTES_PER_BASE_MIN,
   DOCUMENT_BYTES_MAX,
-  SHARED_DELTAS_PER_BASE_MAX
+  SHARED_DELTAS_PER_BASE_MAX,
+  SHARED_EPOCH_COUNTED_MAX
 } from '../limits.ts'
 import { isCount } from './envelope.ts'
 import { NO_BASE } from './shared-step.ts'
@@ -55,9 +57,20 @@ export function streamKey({ author, stream }: Pick<SharedDelta, 'author' | 'stre
   return `${author}/${stream}`
 }
 
-export function acceptStep(log: SharedLog, step: SharedStep): SharedAcceptance {
+/** L1. */
+export function isVoid({ base }: SharedLog, mayWrite: (author: NodeId) => boolean): boolean {
+  return base !== null && base.epoch > SHARED_EPOCH_COUNTED_MAX && !mayWrite(base.author)
+}
+
+/** `mayWrite` says who may write now; the author of `step` may. */
+export function acceptStep(
+  log: SharedLog,
+  step: SharedStep,
+  mayWrite: (author: NodeId) => boolean
+): SharedAcceptance {
   if (step.kind === 'base') {
-    if (!supersedes(step, positionOf(log))) return { kind: 'known' }
+    const isNext = supersedes(step, positionOf(log)) || isVoid(log, mayWrite)
+    if (!isNext) return { kind: 'known' }
     return { kind: 'replaced', log: { base: step, deltas: [], deltaBytes: 0 } }
   }
   if (step.base !== baseIdOf(log)) return { kind: 'gap' }

@@ -12,7 +12,7 @@ import {
 import type { Cbor, MeshId, NodeId, Signer } from '../../core/index.ts'
 import { MeshError } from '../errors.ts'
 import { fieldsOf } from '../exchange.ts'
-import { ENVELOPE_BYTES_MAX } from '../limits.ts'
+import { ENVELOPE_BYTES_MAX, SHARED_EPOCH_MAX } from '../limits.ts'
 import { isCount } from './envelope.ts'
 import { isSharedName } from './shared-rows.ts'
 import type { SharedName } from './shared-rows.ts'
@@ -132,7 +132,7 @@ function parseBody(body: Readonly<Record<string, unknown>>, bytes: Uint8Array): 
   }
   const of = { mesh: meshId(mesh), document, author: nodeId(author), payload, bytes }
   const { epoch, base, stream, sequence, previous } = body
-  if (kind === 'base' && isCount(epoch) && epoch >= 1) {
+  if (kind === 'base' && isCount(epoch) && epoch >= 1 && epoch <= SHARED_EPOCH_MAX) {
     return { ...of, kind, epoch, id: idOf(bytes) }
   }
   if (

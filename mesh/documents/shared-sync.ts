@@ -16,7 +16,7 @@ import type { RpcClient, RpcRequest, RpcService } from '../rpc/index.ts'
 import type { Tasks } from '../tasks.ts'
 import { SharedDocuments } from './shared-documents.ts'
 import type { SharedDocumentsDeps } from './shared-documents.ts'
-import { digestOf, encodePosition, parsePosition, positionOf, stepsSince } from './shared-log.ts'
+import { digestOf, encodePosition, NO_POSITION, parsePosition, stepsSince } from './shared-log.ts'
 import { isSharedName, SHARED_NAMES } from './shared-rows.ts'
 import type { SharedName } from './shared-rows.ts'
 import type { SharedStep } from './shared-step.ts'
@@ -63,10 +63,11 @@ export class SharedSync {
     for (const [name, digest] of Object.entries(fieldsOf(value))) {
       if (!isSharedName(name) || !(digest instanceof Uint8Array)) continue
       const isSame = equalBytes(digest, digestOf(this.#deps.documents.log(name)))
-      const isFruitless = this.#fruitless.get(`${peer}/${name}`) === toHex(digest)
+      const tried = this.#tried(name, toHex(digest))
+      const isFruitless = this.#fruitless.get(`${peer}/${name}`) === tried
       if (isSame || isFruitless || this.#pulling.has(name)) continue
       this.#pulling.add(name) // Before the first await: one peer at a time.
-      this.#deps.tasks.run('pull a shared document', () => this.#pull(peer, name, toHex(digest)))
+      this.#deps.tasks.run('pull a shared document', () => this.#pull(peer, name, tried))
     }
   }
 
@@ -74,21 +75,26 @@ export class SharedSync {
     for (const name of SHARED_NAMES) this.#fruitless.delete(`${peer}/${name}`)
   }
 
-  async #pull(peer: NodeId, document: SharedName, digest: string): Promise<void> {
+  /** With what is void here by now, an old answer means nothing (L1). */
+  #tried(name: SharedName, digest: string): string {
+    return this.#deps.documents.position(name) === NO_POSITION ? `${digest} from nothing` : digest
+  }
+
+  async #pull(peer: NodeId, document: SharedName, tried: string): Promise<void> {
     const { documents, rpc, tasks, log } = this.#deps
     const here = (): Uint8Array => digestOf(documents.log(document))
     const first = here()
     try {
       for (;;) {
         const before = here()
-        const position = encodePosition(positionOf(documents.log(document)))
+        const position = encodePosition(documents.position(document))
         const options = { signal: tasks.signal, timeoutMs: SYNC_TIMEOUT_MS }
         const body = { document, position }
         const answer = await rpc.call(peer, SHARED_SERVICE, 'pull', body, options)
         await documents.receive(peer, stepsIn(answer))
         if (equalBytes(before, here())) break
       }
-      if (equalBytes(first, here())) this.#fruitless.set(`${peer}/${document}`, digest)
+      if (equalBytes(first, here())) this.#fruitless.set(`${peer}/${document}`, tried)
     } catch (error) {
       log.debug('a pull of a shared document failed', { peer, error: String(error) })
     } finally {

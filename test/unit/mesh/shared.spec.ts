@@ -3,7 +3,10 @@
 
 import assert from 'node:assert/strict'
 import type { NodeId, Signer } from '../../../core/index.ts'
+import { RowDocument } from '../../../mesh/documents/automerge.ts'
 import { SharedDocument } from '../../../mesh/documents/shared-document.ts'
+import { signBase } from '../../../mesh/documents/shared-step.ts'
+import { SHARED_EPOCH_MAX } from '../../../mesh/limits.ts'
 import type { SharedTable } from '../../../mesh/index.ts'
 import { SeededEntropy } from '../../sim/world/seeded-entropy.ts'
 import { SeededPrng } from '../../sim/world/seeded-prng.ts'
@@ -36,7 +39,8 @@ describe('mesh: documents that several members write', () => {
 
   /** A change as `signer` would make it, given to `to` by `from`. */
   async function give(from: Kernel, to: Kernel, signer: Signer): Promise<void> {
-    const deps = { signer, clock: lab.clock, entropy: new SeededEntropy(new SeededPrng(7)) }
+    const entropy = new SeededEntropy(new SeededPrng(7))
+    const deps = { signer, clock: lab.clock, entropy, isAdmin: () => true }
     const mesh = to.mesh.meshId()
     assert(mesh !== null)
     const delta = new SharedDocument(deps, mesh, 'labels').edit(new Map([['by hand', '1']]))
@@ -127,6 +131,36 @@ describe('mesh: documents that several members write', () => {
     assert.deepEqual({ ...table(server) }, { a: 'b' })
     await give(server, laptop, desk.home.signer)
     assert.deepEqual({ ...table(laptop) }, { a: 'b' })
+  })
+
+  it('an evicted admin leaves no base behind that nobody can follow (9, 21)', async () => {
+    await write(laptop, 'a', 'b')
+    const mesh = laptop.mesh.meshId()
+    assert(mesh !== null)
+    for (const epoch of [Number.MAX_SAFE_INTEGER, SHARED_EPOCH_MAX]) {
+      const whole = RowDocument.create('whoever')
+      whole.edit(new Map([['poison', '"1"']]))
+      const payload = whole.save()
+      const body = { mesh, document: 'labels', kind: 'base', epoch, payload } as const
+      const base = signBase(desk.home.signer, { ...body, author: desk.id })
+      for (const to of [laptop, server]) {
+        desk.mesh.rpc.notify(to.id, 'shared', 'push', { steps: [base.bytes] })
+      }
+      await lab.pass(500)
+    }
+    // Away while it is evicted, with its base.
+    await lab.kill(server)
+    await lab.settle(laptop.mesh.acts.evict(desk.id))
+    await lab.pass(1000)
+    for (let index = 0; index < 300; index++) await write(laptop, 'n', String(index))
+    const late = await lab.member(laptop, 'late')
+    server = await lab.boot(server.home)
+    await lab.pass(20_000)
+    await write(laptop, 'poison', null)
+    await lab.pass(5000)
+    for (const kernel of [laptop, late, server]) {
+      assert.deepEqual({ ...table(kernel) }, { a: 'b', n: '299' }, kernel.home.name)
+    }
   })
 
   it('writes nothing of a stale home over what is so now', async () => {

@@ -23,6 +23,7 @@ describe('node/ledger', () => {
     const payload = {
       argv: ['curl', '-H', 'token: s3cret-value'],
       deep: { list: [{ text: 's3cret-value' }] },
+      labels: { 'a s3cret-value': 'yes' },
       bytes: new Uint8Array(3),
       count: 7,
       nothing: null
@@ -36,7 +37,8 @@ describe('node/ledger', () => {
         payload: {
           ...payload,
           argv: ['curl', '-H', 'token: [redacted]'],
-          deep: { list: [{ text: '[redacted]' }] }
+          deep: { list: [{ text: '[redacted]' }] },
+          labels: { 'a [redacted]': 'yes' }
         }
       }
     ])

@@ -35,7 +35,7 @@ describe('mesh/documents: a document with several writers', () => {
   })
 
   function open(signer: Signer): SharedDocument {
-    return new SharedDocument({ signer, clock, entropy }, mesh, 'labels')
+    return new SharedDocument({ signer, clock, entropy, isAdmin: () => true }, mesh, 'labels')
   }
 
   function three(): readonly [SharedDocument, SharedDocument, SharedDocument] {
