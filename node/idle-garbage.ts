@@ -5,23 +5,22 @@
 // when nobody waits) after each busy spell gives it back to the system.
 //
 // Invariants
-//   G1. At most one collection for each busy spell, the start counting as one; none while there is work.
+//   G1. At most one collection for each busy spell, the start counting as one; none while there is work, and none
+//       for less work than is worth it.
 
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Clock, Logger } from '../core/index.ts'
-import { IDLE_LOOK_MS, IDLE_SHARE_MAX } from './limits.ts'
+import { IDLE_LOOK_MS, IDLE_SHARE_MAX, IDLE_WORK_MIN_MS } from './limits.ts'
 
-/** Whether there has been work since the last collection. */
-export type IdleState = 'rested' | 'worked'
-
-/** `share` is what part of a core this process has used since the last look. */
+/** `workedMs`: in busy looks since the last collection; `usedMs` of `spanMs`: since the last look. */
 export function decideCollection(
-  state: IdleState,
-  share: number
-): { readonly state: IdleState; readonly isDue: boolean } {
-  if (share > IDLE_SHARE_MAX) return { state: 'worked', isDue: false }
-  return { state: 'rested', isDue: state === 'worked' } // G1
+  workedMs: number,
+  { usedMs, spanMs }: { readonly usedMs: number; readonly spanMs: number }
+): { readonly workedMs: number; readonly isDue: boolean } {
+  if (usedMs > spanMs * IDLE_SHARE_MAX) return { workedMs: workedMs + usedMs, isDue: false }
+  const isDue = workedMs >= IDLE_WORK_MIN_MS // G1
+  return { workedMs: isDue ? 0 : workedMs, isDue }
 }
 
 export interface IdleDeps {
@@ -35,7 +34,7 @@ export interface IdleDeps {
 /** Looks now and then until `signal` aborts. Never rejects. */
 export async function collectWhenIdle(deps: IdleDeps, signal: AbortSignal): Promise<void> {
   const { clock, log, cpuMs, collect } = deps
-  let state: IdleState = 'worked'
+  let workedMs: number = IDLE_WORK_MIN_MS // The start.
   while (!signal.aborted) {
     const [at, spent] = [clock.now(), cpuMs()]
     try {
@@ -43,9 +42,9 @@ export async function collectWhenIdle(deps: IdleDeps, signal: AbortSignal): Prom
     } catch {
       return // We stop.
     }
-    const share = (cpuMs() - spent) / Math.max(1, clock.now() - at)
-    const decision = decideCollection(state, share)
-    state = decision.state
+    const look = { usedMs: cpuMs() - spent, spanMs: clock.now() - at }
+    const decision = decideCollection(workedMs, look)
+    workedMs = decision.workedMs
     if (!decision.isDue) continue
     collect()
     log.debug('collected garbage, being idle')

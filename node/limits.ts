@@ -43,9 +43,11 @@ export const SAMPLES_PER_PULSE_MAX = 256
 export const LOAD_PULSE_INTERVAL_MS: Millis = millis(20)
 
 /** How often the kernel looks whether it rests, and may collect its garbage. */
-export const IDLE_LOOK_MS: Millis = millis(5000)
+export const IDLE_LOOK_MS: Millis = millis(2000)
 /** It rests below this share of a core: five times what a kernel among five uses at rest. */
 export const IDLE_SHARE_MAX = 0.05
+/** Work that is worth a collection: five times what that takes. A command now and then is not. */
+export const IDLE_WORK_MIN_MS: Millis = millis(500)
 
 /** Measurements of the machine's load in quicker succession share one: the counters are read from text files. */
 export const LOAD_MEASURE_INTERVAL_MS: Millis = millis(250)

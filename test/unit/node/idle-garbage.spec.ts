@@ -8,10 +8,23 @@ import { VirtualClock } from '../../sim/world/virtual-clock.ts'
 
 describe('garbage of an idle kernel', () => {
   it('is due once after each busy spell, and never while there is work (G1)', () => {
-    assert.deepEqual(decideCollection('worked', 0.5), { state: 'worked', isDue: false })
-    assert.deepEqual(decideCollection('worked', 0.01), { state: 'rested', isDue: true })
-    assert.deepEqual(decideCollection('rested', 0.01), { state: 'rested', isDue: false })
-    assert.deepEqual(decideCollection('rested', 0.5), { state: 'worked', isDue: false })
+    const look = (workedMs: number, usedMs: number): unknown =>
+      decideCollection(workedMs, { usedMs, spanMs: 1000 })
+    assert.deepEqual(look(600, 400), { workedMs: 1000, isDue: false })
+    assert.deepEqual(look(600, 10), { workedMs: 0, isDue: true })
+    assert.deepEqual(look(0, 10), { workedMs: 0, isDue: false })
+    assert.deepEqual(look(0, 400), { workedMs: 400, isDue: false })
+  })
+
+  it('is not due for a little work, until that has become much', () => {
+    let workedMs = 0
+    const due: boolean[] = []
+    for (const usedMs of [150, 1, 150, 1, 150, 1, 150, 1]) {
+      const decision = decideCollection(workedMs, { usedMs, spanMs: 1000 })
+      workedMs = decision.workedMs
+      due.push(decision.isDue)
+    }
+    assert.deepEqual(due, [false, false, false, false, false, false, false, true])
   })
 
   it('is collected after the start, and again after work, by the processor time used', async () => {
