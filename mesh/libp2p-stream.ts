@@ -15,7 +15,6 @@ import {
   READ_BUFFER_RESUME_BYTES,
   WRITE_BUFFER_BYTES_MAX
 } from './host-limits.ts'
-import { tellLess } from './libp2p-window.ts'
 import type { ByteStream } from './ports.ts'
 
 export class Libp2pByteStream implements ByteStream {
@@ -33,7 +32,6 @@ export class Libp2pByteStream implements ByteStream {
 
   constructor(stream: Stream) {
     this.#stream = stream
-    tellLess(stream)
     this.chunks = { [Symbol.asyncIterator]: () => this.#iterate() }
     // The peer may have ended, or cut, the stream before anybody here listened.
     this.#hasPeerEnded = stream.status === 'open' && stream.remoteWriteStatus === 'closed'
