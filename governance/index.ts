@@ -38,7 +38,15 @@ export type { PolicyTexts } from './engine-policy.ts'
 export type { PolicySource, Rule } from './rules.ts'
 export { DEFAULT_ROLE, ROLES, shippedSchema, shippedSources } from './shipped.ts'
 export { ruleWords } from './explain.ts'
-export { isNewer, isOfMesh, readMeshPolicy, signMeshPolicy } from './mesh-policy.ts'
+export {
+  isNewBeginning,
+  isNewer,
+  isOfMesh,
+  isVoid,
+  nextVersion,
+  readMeshPolicy,
+  signMeshPolicy
+} from './mesh-policy.ts'
 export type { MeshPolicy } from './mesh-policy.ts'
 export { driftFrom, lockedSet, sourceDigest, writeLock } from './policy-lock.ts'
 export type { LockedSet } from './policy-lock.ts'

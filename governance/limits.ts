@@ -61,3 +61,11 @@ export const APPROVALS_MAX = 256
 export const APPROVALS_OF_ONE_MAX = 16
 /** After it, a request that nobody has decided is denied, and an approval that nobody has used is void. */
 export const APPROVAL_DEADLINE_MS: Millis = millis(10 * 60_000)
+
+/**
+ * Versions that the policy of a mesh can ever have. One in the highest quarter is not come to by counting: whoever signs it
+ * leaves no room above it, and so it holds only as long as its author is an admin; then the next begins at the half.
+ */
+export const POLICY_VERSION_MAX: number = 2 ** 40
+export const POLICY_VERSION_COUNTED_MAX: number = 0.75 * POLICY_VERSION_MAX
+export const POLICY_VERSION_RESTART: number = 0.5 * POLICY_VERSION_MAX

@@ -3,7 +3,8 @@
 //
 // Invariants
 //   M1. Of two statements the one with the higher version is newer; of one version, the one with the higher
-//       digest. Every node that has seen both chooses the same.
+//       digest. Every node that has seen both chooses the same. A void one gives way to what begins anew: one whose
+//       version leaves no room to count on, of an author who is no admin any more.
 //   M2. A statement is for one mesh. Its signature is the author's; whether the author may is asked of the gate.
 
 import { z } from 'zod'
@@ -19,7 +20,12 @@ import {
 } from '../core/index.ts'
 import type { MeshId, NodeId, Signer, UnixMillis } from '../core/index.ts'
 import { PolicyInvalidError } from './errors.ts'
-import { POLICY_BYTES_MAX } from './limits.ts'
+import {
+  POLICY_BYTES_MAX,
+  POLICY_VERSION_COUNTED_MAX,
+  POLICY_VERSION_MAX,
+  POLICY_VERSION_RESTART
+} from './limits.ts'
 
 export interface MeshPolicy {
   readonly mesh: MeshId
@@ -44,7 +50,7 @@ const outerSchema = z.strictObject({
 })
 const signedSchema = z.strictObject({
   mesh: z.string(),
-  version: z.int().min(1),
+  version: z.int().min(1).max(POLICY_VERSION_MAX),
   by: z.string(),
   madeAt: z.int().min(0),
   text: z.string()
@@ -95,6 +101,26 @@ export function isNewer(
 ): boolean {
   if (other === null || one.version !== other.version) return one.version > (other?.version ?? 0)
   return one.digest > other.digest
+}
+
+/** M1. `isAdmin`: its author is one now. */
+export function isVoid({ version }: Pick<MeshPolicy, 'version'>, isAdmin: boolean): boolean {
+  return version > POLICY_VERSION_COUNTED_MAX && !isAdmin
+}
+
+/** Whether `one` takes the place of a void one: an older one that somebody kept does not. */
+export function isNewBeginning({ version }: Pick<MeshPolicy, 'version'>): boolean {
+  return version >= POLICY_VERSION_RESTART && version <= POLICY_VERSION_COUNTED_MAX
+}
+
+/** Of the policy after `held`; null: there is none. */
+export function nextVersion(
+  held: Pick<MeshPolicy, 'version'> | null,
+  isHeldVoid: boolean
+): number | null {
+  if (isHeldVoid) return POLICY_VERSION_RESTART
+  const next = (held?.version ?? 0) + 1
+  return next > POLICY_VERSION_MAX ? null : next
 }
 
 function digestOf(signed: Uint8Array): string {

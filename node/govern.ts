@@ -63,7 +63,7 @@ export function exchangePolicies(
     mesh,
     clock,
     log: parts.log.child({ room: 'governance' }),
-    held: () => policies.meshPolicy(),
+    held: () => policies.offered(mesh),
     receive: (bytes) => policies.receive(parts, bytes)
   })
 }

@@ -6,16 +6,20 @@
 //   N2. With a lock, files that are not what it says are not taken, and nothing is allowed until they are locked
 //       anew. Built-in policies count: a new version of weaver wants a new lock.
 //   N3. The policy of the mesh only ever gets newer here, restarts included, and each is recorded before it counts.
+//   N4. None is taken, whoever brings it, under which no other admin, or not the owner, could have the next applied.
 
 import { WeaverError } from '../core/index.ts'
 import type { Cbor, Clock, KeyValueStore, Logger, MeshId, NodeId, Signer } from '../core/index.ts'
 import {
   driftFrom,
   EnginePolicy,
+  isNewBeginning,
   isNewer,
   isOfMesh,
+  isVoid,
   loadCedar,
   lockedSet,
+  nextVersion,
   readMeshPolicy,
   shippedSchema,
   shippedSources,
@@ -31,6 +35,7 @@ import type {
   PolicyFacts,
   PolicySource,
   PolicyTexts,
+  Principal,
   Rule
 } from '../governance/index.ts'
 import type { Mesh } from '../mesh/index.ts'
@@ -132,13 +137,15 @@ export class PolicyKeeper {
         )
       }
       await this.policy.ready()
+      const version = nextVersion(this.#mesh, this.#isVoid(mesh))
+      if (version === null) throw noVersionLeft()
       const next = signMeshPolicy(signer, {
         mesh: meshId,
-        version: (this.#mesh?.version ?? 0) + 1,
+        version,
         madeAt: clock.wall(),
         text
       })
-      await this.#refuseLockOut(next)
+      await this.#refuseLockOut(rooms, next)
       await this.#takeMesh(rooms, next, OWNER)
       return next
     })
@@ -152,7 +159,11 @@ export class PolicyKeeper {
       await this.policy.ready()
       const next = readMeshPolicy(bytes, meshId)
       const held = this.#mesh?.mesh === meshId ? this.#mesh : null
-      if (!isNewer(next, held)) return false // N3
+      const isWanted = this.#isVoid(rooms.mesh) ? isNewBeginning(next) : isNewer(next, held)
+      if (!isWanted) return false // N3
+      // Of anybody else the gate says, on record, that they may not.
+      const isByAdmin = rooms.mesh.member(next.by)?.role === 'admin'
+      if (isByAdmin) await this.#refuseLockOut(rooms, next) // N4
       // Whoever brought it is nobody: its author is asked for, by what the mesh says of it now.
       await this.#takeMesh(rooms, next, { kind: 'member', nodeId: next.by })
       return true
@@ -197,6 +208,16 @@ export class PolicyKeeper {
       await this.#record(rooms, 'policy.applied', {}, digestOf(sources))
       await this.#take(sources)
     })
+  }
+
+  /** What others may have of it: nothing, where it is void. */
+  offered(mesh: Pick<Mesh, 'member'>): MeshPolicy | null {
+    return this.#isVoid(mesh) ? null : this.#mesh
+  }
+
+  #isVoid(mesh: Pick<Mesh, 'member'>): boolean {
+    const held = this.#mesh
+    return held !== null && isVoid(held, mesh.member(held.by)?.role === 'admin')
   }
 
   /** Takes the home's files as they are now, and locks them. */
@@ -251,23 +272,30 @@ export class PolicyKeeper {
     }
   }
 
-  /** A policy under which no admin could apply another would be the last one of its mesh. */
-  async #refuseLockOut(next: MeshPolicy): Promise<void> {
-    const trial = await this.policy.trial(this.#with(this.#taken ?? [], next))
-    const request = {
-      action: 'policy.apply',
-      resource: 'policy:mesh',
-      context: { digest: next.digest }
-    } as const
-    const asks = [OWNER, { kind: 'member', nodeId: next.by } as const]
-    const stuck = asks.find(
-      (principal) => trial.decide({ ...request, principal }).verdict !== 'allow'
-    )
+  /**
+   * A policy under which no admin could apply another would be the last one of its mesh; one under which its author alone
+   * could, as soon as that is evicted. What this home says beside it is this home's affair.
+   */
+  async #refuseLockOut({ mesh }: Pick<PolicyRooms, 'mesh'>, next: MeshPolicy): Promise<void> {
+    const trial = await this.policy.trial(this.#with([], next))
+    const may = (principal: Principal): boolean => {
+      const resource = 'policy:mesh'
+      const context = { digest: next.digest, version: next.version }
+      const request = { principal, action: 'policy.apply', resource, context } as const
+      return trial.decide(request).verdict === 'allow'
+    }
+    const others = mesh
+      .members()
+      .flatMap(({ nodeId, role }) => (role === 'admin' && nodeId !== next.by ? [nodeId] : []))
+    const isStuck =
+      !may(OWNER) ||
+      !may({ kind: 'member', nodeId: next.by }) ||
+      (others.length > 0 && !others.some((nodeId) => may({ kind: 'member', nodeId })))
     trial.close()
-    if (stuck === undefined) return
+    if (!isStuck) return
     throw new WeaverError(
       'NODE_POLICY_LOCKS_OUT',
-      'Cannot apply this policy: under it no admin could apply another one',
+      'Cannot apply this policy: under it no admin could apply another one, or its author alone',
       { detail: { hint: 'let admins of the mesh and the owner do policy.apply' } }
     )
   }
@@ -375,4 +403,16 @@ function digestOf(sources: readonly PolicySource[]): string {
 
 function driftWhy(drift: readonly string[]): string {
   return `${drift.join('; ')}, since they were locked: weaver policy lock`
+}
+
+function noVersionLeft(): WeaverError {
+  return new WeaverError(
+    'NODE_POLICY_NO_VERSION',
+    'Cannot apply a policy to the mesh: the one in force has the highest version there is',
+    {
+      detail: {
+        hint: 'no admin comes there by counting: look at who signed it, and evict that node'
+      }
+    }
+  )
 }
