@@ -176,7 +176,7 @@ export const DOCUMENT_TEXT_BYTES_MAX: number = 1792 * 1024
 export const ENVELOPE_BYTES_MAX: number = 2 * 1024 * 1024
 /** What one node's document may cost each member in memory: its base and the deltas since. */
 export const DOCUMENT_BYTES_MAX: number = 4 * 1024 * 1024
-/** A document is re-based when the deltas since its base outnumber or outweigh this ... */
+/** A document is re-based when the deltas since its base outnumber or outweigh this, or a share from a half on of it ... */
 export const DELTAS_PER_BASE_MAX = 1024
 /** ... 64 KiB, or four times the base where that is larger: history stays in proportion to state. */
 export const DELTA_BYTES_PER_BASE_MIN: number = 64 * 1024
