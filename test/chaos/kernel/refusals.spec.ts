@@ -35,7 +35,8 @@ describe('chaos: what is refused', function () {
   after(() => lab.close())
 
   it('a name that every object has is only a name, and __proto__ is none (24)', async () => {
-    const named = ['--grant', 'env:constructor', '--', 'sh', '-c', 'env | grep -c constructor']
+    const script = 'env | grep -c constructor'
+    const named = ['--on', 'laptop', '--grant', 'env:constructor', '--', 'sh', '-c', script]
     const { stdout } = await lab.weaver('laptop', 'run', ...named)
     assert.equal(stdout, '0\n', 'it is no variable of the kernel')
     refused(
