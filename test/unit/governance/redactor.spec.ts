@@ -4,12 +4,8 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { concatBytes, utf8 } from '../../../core/index.ts'
-import {
-  REDACTED,
-  redactedText,
-  Redactor,
-  secretPatterns
-} from '../../../governance/secrets/redactor.ts'
+import { REDACTED, redactedText, Redactor } from '../../../governance/secrets/redactor.ts'
+import { secretPatterns } from '../../../governance/secrets/patterns.ts'
 
 const SECRET = 'hunter2/correct+horse=battery'
 

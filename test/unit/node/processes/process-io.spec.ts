@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { channelPair, pid, utf8 } from '../../../../core/index.ts'
 import type { FrameChannel } from '../../../../core/index.ts'
-import { Redactor, secretPatterns } from '../../../../governance/secrets/redactor.ts'
+import { Redactor, secretPatterns } from '../../../../governance/index.ts'
 import { decodeIoFrame } from '../../../../node/api/io-frame.ts'
 import type { Output } from '../../../../node/processes/output.ts'
 import { ProcessIo } from '../../../../node/processes/process-io.ts'
