@@ -2,8 +2,8 @@
 //
 // Four things cost more than they do. Node makes a key object of raw key bytes for each message, by way of
 // an error that it throws and catches (10 us). The decoder of lengths throws an error whenever it has come to
-// the end of what has arrived, which is once for each packet (4 us). Each message is copied before it is opened. And it goes to the socket in two
-// to four writes, the first of two bytes, for which the other end wakes up.
+// the end of what has arrived, which is once for each packet (4 us). Each message is copied before it is opened.
+// And it goes to the socket in two to four writes, the first of two bytes, for which the other end wakes up.
 
 import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'

@@ -19,7 +19,10 @@ import { HostilePeer } from './hostile-peer.ts'
 const ROUNDS = 5
 const MORE_ROUNDS = 10
 const PINGS = 60
-const MEMORY_GROWTH_MAX = 100e6
+/** What a flood leaves behind until the next thorough collection: 210 MB after 8 rounds of streams, and after 14. */
+const MEMORY_GROWTH_MAX = 256e6
+/** What may stay when the kernel has collected that: 18 MB after 14 rounds. */
+const RESTED_GROWTH_MAX = 60e6
 const REAPED_MS = 10_000
 /** The timers of the two sides and the scheduler of a small machine: less than this is no difference. */
 const NOISE_MS = 3
@@ -112,6 +115,7 @@ describe('floods of the mesh (18, R11)', function () {
         `half of them in ${middle.toFixed(1)} ms, memory grew by ${(grown / 1e6).toFixed(0)} MB`
     )
     assert(grown <= MEMORY_GROWTH_MAX, `memory grew by ${grown} bytes`)
+    await until(async () => (await residentBytes(pid)) - before <= RESTED_GROWTH_MAX)
     if (goesOn) return assert(middle < SERVED_MS, `half of the calls took ${middle} ms`)
     assert(!isTooMuch(), `p99 is ${ratio} times the quiet one`)
   }
