@@ -230,7 +230,7 @@ describe('chaos: what members ask of a kernel', function () {
       const permit = `@id("mine.${action}") permit (principal in Weft::Role::"hand", action == Weft::Action::"${action}", resource);`
       await lab.done('laptop', 'policy', 'add', permit)
     }
-    const words = ['run', '--role', 'hand']
+    const words = ['run', '--on', 'laptop', '--role', 'hand']
     const grants = ['exec:python3', 'delegate:server', 'tool:hash']
     const script = `
 command = json.loads(${JSON.stringify(JSON.stringify(inner))})
