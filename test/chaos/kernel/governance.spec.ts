@@ -128,7 +128,16 @@ describe('chaos: governance', function () {
     await symlink('/opt/ws/run.sh', join(ws, 'link'))
     for (const name of ['run.sh', 'link']) {
       await writeFile(script, '#!/bin/sh\necho good\n')
-      const words = ['run', '--grant', `fs.read:${ws}=/opt/ws`, '--', `/opt/ws/${name}`, 'publish']
+      const words = [
+        'run',
+        '--on',
+        'laptop',
+        '--grant',
+        `fs.read:${ws}=/opt/ws`,
+        '--',
+        `/opt/ws/${name}`,
+        'publish'
+      ]
       const child = lab.spawn('laptop', words)
       const ended = resultOf(child)
       const { id, files } = await pending('laptop')
