@@ -94,7 +94,10 @@ describe('sim: chain (R0)', () => {
   }
 
   it('felt every kind of fault', function () {
-    if (seeds.length < 10) this.skip() // One seed need not have them all.
+    if (seeds.length < 10) {
+      process.stderr.write('skipped: few seeds need not have felt them all\n')
+      this.skip()
+    }
     assert.deepEqual(
       Object.entries(felt).filter(([, count]) => count === 0),
       []

@@ -57,7 +57,10 @@ describe('sim: whole kernels (R0)', () => {
   }
 
   it('felt every kind of fault', function () {
-    if (seeds.length < 10) this.skip() // One seed need not have them all.
+    if (seeds.length < 10) {
+      process.stderr.write('skipped: few seeds need not have felt them all\n')
+      this.skip()
+    }
     const missing = [...felt].filter(([, count]) => count === 0)
     assert.deepEqual(missing, [])
   })

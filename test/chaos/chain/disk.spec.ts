@@ -48,7 +48,10 @@ describe('chaos: disks that fail under a kernel (R4)', function () {
   it('a full disk refuses every act, keeps what was acknowledged, and goes on within 5 s', async function () {
     const home = lab.homeOf('laptop')
     await mkdir(home, { mode: 0o700 })
-    if (!canRun('mount', '-t', 'tmpfs', '-o', 'size=16m,mode=0700', 'tmpfs', home)) this.skip()
+    if (!canRun('mount', '-t', 'tmpfs', '-o', 'size=16m,mode=0700', 'tmpfs', home)) {
+      process.stderr.write('skipped: this user may not mount\n')
+      this.skip()
+    }
     try {
       const { client } = await lab.start('laptop')
       await client.invite(INVITE)
@@ -81,7 +84,10 @@ describe('chaos: disks that fail under a kernel (R4)', function () {
   })
 
   it('an fdatasync that fails with EIO is the last thing that kernel does', async function () {
-    if (!canRun('strace', '-V')) this.skip()
+    if (!canRun('strace', '-V')) {
+      process.stderr.write('skipped: strace is not installed\n')
+      this.skip()
+    }
     const { client } = await lab.start('laptop')
     await client.invite(INVITE)
     const pid = await lab.pidOf('laptop')

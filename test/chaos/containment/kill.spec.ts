@@ -125,7 +125,10 @@ describe('ending what was contained', function () {
   })
 
   it('one that eats memory is ended by its limit', async function () {
-    if (stage.groups().controllers.memory === undefined) this.skip()
+    if (stage.groups().controllers.memory === undefined) {
+      process.stderr.write('skipped: no control group of memory here\n')
+      this.skip()
+    }
     const { exited } = await spawn('head -c 2000000000 /dev/zero | tail -c 1000000000 >/dev/null', {
       memoryBytes: 64e6
     })
@@ -141,7 +144,10 @@ describe('ending what was contained', function () {
   })
 
   it('a disk that is filled ends with the process: its /tmp is memory of its own limit', async function () {
-    if (stage.groups().controllers.memory === undefined) this.skip()
+    if (stage.groups().controllers.memory === undefined) {
+      process.stderr.write('skipped: no control group of memory here\n')
+      this.skip()
+    }
     const script = 'cat /dev/zero >/tmp/full; echo full; sleep 100'
     await suffer(script, { memoryBytes: 128e6 }, (number) => said(number).includes('full'))
   })

@@ -86,7 +86,10 @@ describe('a shell that waits to become a contained process', function () {
   })
 
   it('is not used where limits are asked for: they are in force before the start', async function () {
-    if (stage.groups().controllers.pids === undefined) this.skip()
+    if (stage.groups().controllers.pids === undefined) {
+      process.stderr.write('skipped: no control groups can be made here\n')
+      this.skip()
+    }
     await someWait()
     const limits = { ...DEFAULT_SANDBOX.limits, pids: 50 }
     const own = await Stage.open({ sandbox: { ...contained, limits } })

@@ -42,7 +42,10 @@ describe('what has broken out of a tool', function () {
     open = await realWalls()
     folder = realpathSync(mkdtempSync(join(tmpdir(), 'weaver-broken-out-')))
     probe = join(folder, 'probe')
-    if (open.containment === 'none') this.skip()
+    if (open.containment === 'none') {
+      process.stderr.write('skipped: there is no bubblewrap here\n')
+      this.skip()
+    }
     try {
       const source = join(import.meta.dirname, 'probe.c')
       execFileSync('cc', ['-O1', '-w', '-o', probe, source], { stdio: 'pipe' })

@@ -30,13 +30,16 @@ describe('chaos: the machine’s own network', function () {
 
   before(async function () {
     const detected = await detectContainment(process.platform, process.arch)
+    if (detected.name !== 'bubblewrap') {
+      process.stderr.write('skipped: there is no bubblewrap here\n')
+      this.skip()
+    }
     try {
       execFileSync(NAMESPACE[0] ?? '', [...NAMESPACE.slice(1), 'true'], { stdio: 'pipe' })
     } catch (error) {
       process.stderr.write(`skipped: no network namespace here: ${String(error)}\n`)
       this.skip()
     }
-    if (detected.name !== 'bubblewrap') this.skip()
     lab = await Lab.open()
     lab.runBehind('laptop', NAMESPACE)
     await lab.start('laptop')

@@ -131,8 +131,9 @@ describe('chaos: what is refused', function () {
     await mkdir(home)
     try {
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', home], { stdio: 'pipe' })
-    } catch {
-      this.skip() // Making a small file system takes rights that this user has not.
+    } catch (error) {
+      process.stderr.write(`skipped: this user may not mount: ${String(error)}\n`)
+      this.skip()
     }
     try {
       const result = await lab.weaver('full', 'kernel', 'start', '--listen', LOOPBACK)

@@ -39,7 +39,10 @@ describe('a real process', function () {
   })
 
   it('can open its streams by name, as in a terminal', async function () {
-    if (process.platform !== 'linux') this.skip()
+    if (process.platform !== 'linux') {
+      process.stderr.write('skipped: untried on other systems\n')
+      this.skip()
+    }
     const attached = await stage.attach(
       'sh',
       '-c',
@@ -232,7 +235,10 @@ describe('a process that cannot start', function () {
   })
 
   it('leaves no descriptor open', async function () {
-    if (process.platform !== 'linux') this.skip()
+    if (process.platform !== 'linux') {
+      process.stderr.write('skipped: other systems have no /proc\n')
+      this.skip()
+    }
     await refused('PROCESS_NOT_FOUND', 'no-such-command-at-all')
     const before = readdirSync('/proc/self/fd').length
     for (let count = 0; count < 20; count++) await refused('PROCESS_NOT_FOUND', './missing')

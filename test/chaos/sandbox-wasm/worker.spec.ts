@@ -43,7 +43,10 @@ for (const containment of ['os', 'none'] as const) {
     let open: OpenWalls
     before(async function () {
       open = await realWalls()
-      if (open.containment === 'none' && containment === 'os') this.skip()
+      if (open.containment === 'none' && containment === 'os') {
+        process.stderr.write('skipped: there is no bubblewrap here\n')
+        this.skip()
+      }
     })
     after(() => open.close())
 
@@ -86,7 +89,10 @@ for (const containment of ['os', 'none'] as const) {
     })
 
     it('inherits nothing of the kernel: environment, folder, terminal, descriptors (P1)', async function () {
-      if (process.platform !== 'linux') this.skip()
+      if (process.platform !== 'linux') {
+        process.stderr.write('skipped: other systems have no /proc\n')
+        this.skip()
+      }
       assert.deepEqual(await load(SPIN), { type: 'loaded' })
       const [outer] = await childrenOf(process.pid)
       assert.ok(outer !== undefined)

@@ -119,7 +119,10 @@ describe('weaver run', () => {
   }
 
   it('exits with 125 and says why when its output cannot be written', async function () {
-    if (!existsSync('/dev/full')) this.skip() // Linux has it.
+    if (!existsSync('/dev/full')) {
+      process.stderr.write('skipped: there is no /dev/full here\n')
+      this.skip()
+    }
     fixture.service.script = async (caller) => {
       await caller.send({ kind: 'stdout', bytes: Buffer.from('lost') })
       return { code: 0, signal: null }

@@ -153,7 +153,10 @@ describe('paths of libp2pNetwork()', () => {
   })
 
   it('restarts its host on the same port when an address to listen on is back (H4)', async function () {
-    if (process.platform !== 'linux') this.skip() // Elsewhere there is only one loopback address.
+    if (process.platform !== 'linux') {
+      process.stderr.write('skipped: other systems have one loopback address\n')
+      this.skip()
+    }
     let machine = '127.0.0.2/8'
     const network = libp2pNetwork(
       { seed: seedOf(1), clock: systemClock, log: silentLog, machineAddresses: () => machine },

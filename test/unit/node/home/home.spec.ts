@@ -224,7 +224,10 @@ describe('a home', () => {
   })
 
   it('in a place that takes no files is refused', async function () {
-    if (process.platform !== 'linux') this.skip()
+    if (process.platform !== 'linux') {
+      process.stderr.write('skipped: other systems have no /proc\n')
+      this.skip()
+    }
     await assert.rejects(open('/proc/weaver'), { code: 'NODE_HOME_NOT_WRITABLE' })
   })
 
