@@ -1,8 +1,8 @@
-import type { AgentGate, AgentSpawnAsk } from '../agents/index.ts'
+import type { AgentGate, AgentSpawnAsk, AgentView } from '../agents/index.ts'
 import { nodeId, pid as pidOf, sandboxCbor, WeaverError } from '../core/index.ts'
 import type { NodeId } from '../core/index.ts'
 import { requestingPid } from './asking/index.ts'
-import type { Capabilities, Gate, Principal } from '../governance/index.ts'
+import type { Capabilities, Gate, GateRequest, Principal } from '../governance/index.ts'
 
 export interface AgentGateDeps {
   readonly gate: Gate
@@ -19,26 +19,27 @@ export function agentGate(deps: AgentGateDeps): AgentGate {
   return {
     authorizeSpawn: async (ask) => {
       await confirmWarrant(ask, deps)
-      const { requester, pid, name, runtime, command, env, cwd, restarts, sandbox, gpu } = ask
+      const { requester, pid, name, command, env, restarts } = ask
+      const start = startContext({ ...ask, envNames: Object.keys(env).toSorted() })
       await deps.gate.authorize({
         principal: principalOf(requester),
         action: 'agent.spawn',
         resource: `agent:${name}`,
         command,
         environment: env,
-        context: {
-          argv: [...command],
-          cwd,
-          envNames: Object.keys(env).toSorted(),
-          pid,
-          runtime,
-          restarts,
-          ...(gpu === null ? {} : { gpu }),
-          ...sandboxCbor(sandbox)
-        }
+        context: { ...start, pid, restarts }
       })
     }
   }
+}
+
+type AgentStart = Pick<AgentView, 'command' | 'cwd' | 'envNames' | 'runtime' | 'gpu' | 'sandbox'>
+
+/** What would run, whole, as a request for the start of an agent says it. */
+export function startContext(start: AgentStart): GateRequest['context'] {
+  const { command, cwd, envNames, runtime, gpu, sandbox } = start
+  const said = { argv: [...command], cwd, envNames: [...envNames], runtime }
+  return { ...said, ...(gpu === null ? {} : { gpu }), ...sandboxCbor(sandbox) }
 }
 
 /** @throws WeaverError `GOVERNANCE_CAPABILITY_INVALID`: it has run out, or its node is no member any more */

@@ -5,7 +5,8 @@ import type { AgentView, Agents, RestartRule } from '../../agents/index.ts'
 import { DEFAULT_SANDBOX, parseSandbox, sandboxCbor, WeaverError } from '../../core/index.ts'
 import type { Cbor, NodeId, Sandbox } from '../../core/index.ts'
 import type { RpcClient, RpcRequest, RpcService } from '../../mesh/index.ts'
-import type { Capabilities, Gate, GateRequest } from '../../governance/index.ts'
+import type { Capabilities, Gate } from '../../governance/index.ts'
+import { startContext } from '../agent-gate.ts'
 import { REMOTE_CALL_TIMEOUT_MS } from '../limits.ts'
 import { noSuchMethod } from './errors.ts'
 
@@ -79,7 +80,7 @@ async function serve(deps: AgentsServiceDeps, request: RpcRequest): Promise<Cbor
   if (agent === null) {
     throw new WeaverError('AGENTS_NOT_FOUND', `Cannot find an agent called '${reference}' here`)
   }
-  // What would run, whole: whoever has it started again must be one who may have it started.
+  // Whoever has it started again must be one who may have it started.
   const context = startContext(agent)
   await gate.authorize({ principal, action, resource: `agent:${agent.name}`, context })
   switch (request.method) {
@@ -90,13 +91,6 @@ async function serve(deps: AgentsServiceDeps, request: RpcRequest): Promise<Cbor
     default:
       throw noSuchMethod(SERVICE, request.method)
   }
-}
-
-/** What an agent is, as a request for its start says it. */
-export function startContext(agent: AgentView): GateRequest['context'] {
-  const { command, cwd, envNames, runtime, gpu, sandbox } = agent
-  const start = { argv: [...command], cwd, envNames: [...envNames], runtime }
-  return { ...start, ...(gpu === null ? {} : { gpu }), ...sandboxCbor(sandbox) }
 }
 
 function unproven(name: string, why: string): WeaverError {
