@@ -25,7 +25,7 @@ export interface LookOptions {
 export interface LookDeps {
   /** The PATH that children of this kernel get that are not contained. */
   readonly kernelPath: string
-  /** What an image's name stands for now. */
+  /** Of the image that is called so at this moment: names of images move. */
   readonly imageId: (image: string) => Promise<string>
 }
 
@@ -111,27 +111,28 @@ async function seenAt(name: string, places: Places): Promise<SeenFile | null> {
 
 /** Where on this machine the file lies that the process finds there, after all links, which lead where it sees them lead. */
 async function followed(path: string, { outside }: Places): Promise<string | null> {
-  let left = path.split('/').filter((part) => part !== '')
   let at = '/'
-  for (let links = 0; left.length > 0;) {
-    const [part = '', ...rest] = left
-    const next = join(at, part)
+  let left = namesIn(path)
+  let links = 0
+  while (left.length > 0) {
+    const [name = '', ...rest] = left
+    const next = join(at, name)
     const target = await linkAt(outside(next))
-    left = rest
-    if (target === null) at = next
-    else {
-      links += 1
-      if (links > LINKS_MAX) return null // As the system has it.
-      left = [
-        ...resolve(at, target)
-          .split('/')
-          .filter((each) => each !== ''),
-        ...rest
-      ]
-      at = '/'
+    if (target === null) {
+      at = next
+      left = rest
+      continue
     }
+    links += 1
+    if (links > LINKS_MAX) return null // As the system has it.
+    left = [...namesIn(resolve(at, target)), ...rest]
+    at = '/'
   }
   return outside(at)
+}
+
+function namesIn(path: string): readonly string[] {
+  return path.split('/').filter((name) => name !== '')
 }
 
 /** Null for what is no link, or not of this machine. */

@@ -45,10 +45,12 @@ export function checkChangeBounds(bytes: Uint8Array): void {
   const reader = new ByteReader(type === CHANGE ? stored : inflated(stored))
   reader.skip(HASH_BYTES * reader.unsigned()) // What it depends on.
   reader.skip(reader.unsigned()) // Its writer.
-  for (let numbers = 4; numbers > 1; numbers--) reader.skipNumber() // Its number, its first operation's, its time.
+  reader.skipNumber() // Its number.
+  reader.skipNumber() // Its first operation's.
+  reader.skipNumber() // Its time.
   reader.skip(reader.unsigned()) // A message.
   for (let writers = reader.unsigned(); writers > 0; writers--) reader.skip(reader.unsigned())
-  checkColumns(reader, columnsIn(reader), new Room())
+  checkColumns(reader, columnsIn(reader), new Allowance())
 }
 
 /**
@@ -63,13 +65,13 @@ export function checkDocumentBounds(bytes: Uint8Array): void {
   reader.skip(HASH_BYTES * reader.unsigned()) // Its heads.
   const changes = columnsIn(reader)
   const operations = columnsIn(reader)
-  const room = new Room()
-  checkColumns(reader, changes, room)
-  checkColumns(reader, operations, room)
+  const allowance = new Allowance()
+  checkColumns(reader, changes, allowance)
+  checkColumns(reader, operations, allowance)
 }
 
 /** What all columns together may stand for (A1). */
-class Room {
+class Allowance {
   #bytes = 0
 
   take(bytes: number): void {
@@ -106,14 +108,14 @@ function columnsIn(reader: ByteReader): readonly Column[] {
   return columns
 }
 
-function checkColumns(reader: ByteReader, columns: readonly Column[], room: Room): void {
+function checkColumns(reader: ByteReader, columns: readonly Column[], allowance: Allowance): void {
   for (const { number, size } of columns) {
     const stored = reader.take(size)
     const bytes = (number & COMPRESSED) === 0 ? stored : inflated(stored)
-    room.take(bytes.length)
+    allowance.take(bytes.length)
     const type = number % TYPES
     if (type === BOOLEAN) checkBooleans(new ByteReader(bytes))
-    else if (type !== VALUE) checkRuns(new ByteReader(bytes), type, room)
+    else if (type !== VALUE) checkRuns(new ByteReader(bytes), type, allowance)
   }
 }
 
@@ -123,14 +125,14 @@ function checkBooleans(reader: ByteReader): void {
 }
 
 /** By its run lengths: `n` times one value, `-n` values, or 0 and how many nulls. */
-function checkRuns(reader: ByteReader, type: number, room: Room): void {
+function checkRuns(reader: ByteReader, type: number, allowance: Allowance): void {
   let entries = 0
   while (!reader.isAtEnd) {
     const count = reader.signed()
     const run = count === 0 ? reader.unsigned() : Math.abs(count)
     entries = counted(entries + run)
-    if (count > 0) room.take(run * weightOf(reader, type))
-    else for (let left = -count; left > 0; left--) room.take(weightOf(reader, type))
+    if (count > 0) allowance.take(run * weightOf(reader, type))
+    else for (let left = -count; left > 0; left--) allowance.take(weightOf(reader, type))
   }
 }
 

@@ -97,22 +97,25 @@ function realOf(path: string): string {
 
 /** By what it is, not by its name. */
 function refuseSame(grant: Extract<Grant, { path: string }>, closedPaths: readonly string[]): void {
-  const granted = parentsOf(grant.path).map(markOf)
+  const granted = marksUpFrom(grant.path)
   for (const closed of closedPaths) {
-    const around = parentsOf(realOf(closed)).map(markOf)
-    const [home] = around
-    const isPart = home !== null && granted.includes(home ?? '')
-    const isParent = granted[0] !== null && around.includes(granted[0] ?? '')
-    if (isPart || isParent) {
+    const home = marksUpFrom(realOf(closed))
+    const isPart = isAmong(home[0], granted)
+    if (isPart || isAmong(granted[0], home)) {
       throw new GrantRefusedError(formatGrant(grant), `${closed} is this weaver's own home`)
     }
   }
 }
 
-/** The path, and all above it but the root, which no grant names. */
-function parentsOf(path: string): readonly string[] {
+/** Of the path, and of all above it but the root, which no grant names. */
+function marksUpFrom(path: string): readonly (string | null)[] {
   const above = dirname(path)
-  return above === path ? [] : [path, ...parentsOf(above)]
+  return above === path ? [] : [markOf(path), ...marksUpFrom(above)]
+}
+
+/** What is not there is like nothing else. */
+function isAmong(mark: string | null | undefined, marks: readonly (string | null)[]): boolean {
+  return typeof mark === 'string' && marks.includes(mark)
 }
 
 function markOf(path: string): string | null {

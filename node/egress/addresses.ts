@@ -3,8 +3,8 @@
 
 import { isIPv4, isIPv6 } from 'node:net'
 
-/** `[first byte pattern as number, prefix length]` of networks that are not the public internet. */
-const CLOSED_V4: readonly (readonly [string, number])[] = [
+/** Networks that are not the public internet. */
+const CLOSED_V4: readonly (readonly [address: string, prefixLength: number])[] = [
   ['0.0.0.0', 8], // This network.
   ['10.0.0.0', 8], // Private.
   ['100.64.0.0', 10], // Carriers' own, and overlays.
@@ -53,10 +53,15 @@ export function isNearAddress(address: string, own: readonly OwnAddress[]): bool
     if (mine === null || mine.length !== bytes.length) return false
     const least = mine.length === 4 ? NEIGHBOURS_V4_MIN : NEIGHBOURS_V6_MIN
     const shared = each.prefixLength < least ? mine.length * 8 : each.prefixLength
-    return mine.every((byte, at) => {
-      const bits = Math.min(8, Math.max(0, shared - at * 8))
-      return byte >> (8 - bits) === (bytes[at] ?? 0) >> (8 - bits)
-    })
+    return beginAlike(mine, bytes, shared)
+  })
+}
+
+/** Whether the first `length` bits of two addresses are the same. */
+function beginAlike(one: readonly number[], other: readonly number[], length: number): boolean {
+  return one.every((byte, at) => {
+    const rest = 8 - Math.min(8, Math.max(0, length - at * 8))
+    return byte >> rest === (other[at] ?? 0) >> rest
   })
 }
 
@@ -72,17 +77,14 @@ export function canonicalAddress(address: string): string | null {
   if (isIPv4(address)) return bytesOfV4(address).join('.')
   const bytes = bytesOfV6(address)
   if (bytes === null) return null
-  const isMapped = isZero(bytes, 0, 10) && bytes[10] === 0xff && bytes[11] === 0xff
-  return isMapped ? bytes.slice(12).join('.') : bytes.map((byte) => byte.toString(16)).join(':')
+  return isMapped(bytes)
+    ? bytes.slice(12).join('.')
+    : bytes.map((byte) => byte.toString(16)).join(':')
 }
 
 function isPublicV4(bytes: readonly number[]): boolean {
-  const value = numberOf(bytes)
   if (METADATA_V4.has(bytes.join('.'))) return false
-  return !CLOSED_V4.some(([network, length]) => {
-    const size = 2 ** (32 - length)
-    return Math.floor(value / size) === Math.floor(numberOf(bytesOfV4(network)) / size)
-  })
+  return !CLOSED_V4.some(([address, length]) => beginAlike(bytesOfV4(address), bytes, length))
 }
 
 function isPublicV6(bytes: readonly number[]): boolean {
@@ -102,9 +104,8 @@ function carriedV4(bytes: readonly number[]): readonly number[] | null {
   const first = (bytes[0] ?? 0) * 256 + (bytes[1] ?? 0)
   const second = (bytes[2] ?? 0) * 256 + (bytes[3] ?? 0)
   // Mapped and NAT64 addresses are the IPv4 address in their last four bytes.
-  const isMapped = isZero(bytes, 0, 10) && bytes[10] === 0xff && bytes[11] === 0xff
   const isNat64 = first === 0x64 && second === 0xff9b && isZero(bytes, 4, 12)
-  if (isMapped || isNat64) return bytes.slice(12)
+  if (isMapped(bytes) || isNat64) return bytes.slice(12)
   // 6to4 carries it in bytes 2 to 5.
   return first === 0x2002 ? bytes.slice(2, 6) : null
 }
@@ -113,8 +114,8 @@ function isZero(bytes: readonly number[], from: number, to: number): boolean {
   return bytes.slice(from, to).every((byte) => byte === 0)
 }
 
-function numberOf(bytes: readonly number[]): number {
-  return bytes.reduce((sum, byte) => sum * 256 + byte, 0)
+function isMapped(bytes: readonly number[]): boolean {
+  return isZero(bytes, 0, 10) && bytes[10] === 0xff && bytes[11] === 0xff
 }
 
 function bytesOfV4(address: string): readonly number[] {
