@@ -43,7 +43,7 @@ export function orNothing(text: string | null): string {
 }
 
 /** Each on a line of its own. */
-export function orNone(texts: readonly string[]): string | readonly string[] {
+export function linesOrNothing(texts: readonly string[]): string | readonly string[] {
   return texts.length === 0 ? NOTHING : texts
 }
 

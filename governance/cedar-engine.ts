@@ -65,10 +65,10 @@ export interface CedarEngine {
   /** @throws WeaverError `GOVERNANCE_POLICY_INVALID` with where and why */
   parse(text: string): readonly ParsedPolicy[]
   /**
-   * Keeps `schema` for `validate` and `decide`. `read` is what `schemaJson` has made of it, if that is known.
+   * Keeps `schema` for `validate` and `decide`. `json` is what `schemaJson` has made of it, if that is known.
    * @returns for each action the groups that it is in
    */
-  useSchema(schema: string, read?: string): ReadonlyMap<string, readonly string[]>
+  useSchema(schema: string, json?: string): ReadonlyMap<string, readonly string[]>
   /** What the engine reads in `schema`, as JSON: taking that in takes it a third of the time. */
   schemaJson(schema: string): string
   /** What is wrong with these policies under the schema; empty when nothing is. */
@@ -124,12 +124,12 @@ class WasmEngine implements CedarEngine {
     })
   }
 
-  useSchema(schema: string, read?: string): ReadonlyMap<string, readonly string[]> {
-    const json: Cedar.SchemaJson<string> = JSON.parse(read ?? this.schemaJson(schema))
-    const answer = this.#inside(() => this.#cedar.preparseSchema(SCHEMA_NAME, json))
+  useSchema(schema: string, json?: string): ReadonlyMap<string, readonly string[]> {
+    const read: Cedar.SchemaJson<string> = JSON.parse(json ?? this.schemaJson(schema))
+    const answer = this.#inside(() => this.#cedar.preparseSchema(SCHEMA_NAME, read))
     if (answer.type === 'failure') throw new PolicyInvalidError(messagesOf(answer.errors, schema))
-    this.#schema = json
-    return groupsOf(json)
+    this.#schema = read
+    return groupsOf(read)
   }
 
   schemaJson(schema: string): string {

@@ -13,7 +13,7 @@ import type { Decision, Policy } from './policy.ts'
 import type { GateRequest } from './request.ts'
 import { readRules } from './rules.ts'
 import type { PolicySource, Rule } from './rules.ts'
-import { shippedSchema, shippedSchemaRead, shippedSources } from './shipped.ts'
+import { shippedSchema, shippedSchemaJson, shippedSources } from './shipped.ts'
 
 /** What is in force besides the project's own, or why nothing may be. */
 export interface PolicyTexts {
@@ -160,7 +160,7 @@ export class EnginePolicy implements Policy {
 
   async #loadOnce(): Promise<Loaded> {
     const engine = await this.#deps.loadEngine()
-    const groups = engine.useSchema(shippedSchema(), shippedSchemaRead())
+    const groups = engine.useSchema(shippedSchema(), shippedSchemaJson())
     const own = this.#compile({ engine, groups }, [])
     this.#own = own
     return { engine, groups, own }

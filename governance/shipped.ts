@@ -5,7 +5,7 @@ import { sourceDigest } from './policy-lock.ts'
 import type { PolicySource } from './rules.ts'
 
 /** Made of the schema by `npm run docs`: reading it takes a third of the time. */
-const SCHEMA_READ = 'weft.cedarschema.json'
+const SCHEMA_JSON = 'weft.cedarschema.json'
 
 /** Roles that an agent may be spawned in; a policy of the home's may use others. */
 export const ROLES = ['reader', 'coder', 'reviewer', 'tester', 'devops', 'untrusted'] as const
@@ -18,17 +18,17 @@ export function shippedSchema(): string {
   return shipped('weft.cedarschema')
 }
 
-/** What the engine reads in the schema that is shipped; undefined where that is known of another one only. */
-export function shippedSchemaRead(): string | undefined {
-  const { of, schema }: { of: string; schema: unknown } = JSON.parse(shipped(SCHEMA_READ))
+/** The schema that is shipped, as the engine reads it; undefined where that is known of another one only. */
+export function shippedSchemaJson(): string | undefined {
+  const { of, schema }: { of: string; schema: unknown } = JSON.parse(shipped(SCHEMA_JSON))
   return of === sourceDigest(shippedSchema()) ? JSON.stringify(schema) : undefined
 }
 
-/** The file that keeps it, for `read` by the engine. */
-export function schemaReadFile(read: string): { readonly url: URL; readonly text: string } {
-  const schema: unknown = JSON.parse(read)
+/** The file that keeps it: where it lies, and what has to be in it. */
+export function schemaJsonFile(json: string): { readonly url: URL; readonly text: string } {
+  const schema: unknown = JSON.parse(json)
   const text = `${JSON.stringify({ of: sourceDigest(shippedSchema()), schema }, null, 1)}\n`
-  return { url: fileOf(SCHEMA_READ), text }
+  return { url: fileOf(SCHEMA_JSON), text }
 }
 
 export function shippedSources(): readonly PolicySource[] {

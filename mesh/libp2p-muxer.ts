@@ -22,7 +22,7 @@ export function withCarefulSend<Components>(
           return frame === null ? true : send(frame)
         } catch (error) {
           connection.abort(error instanceof Error ? error : new Error(String(error)))
-          return false // No more, for now: it is over.
+          return false // As one that is full: it is over.
         }
       }
       return factory.createStreamMuxer(connection)

@@ -489,8 +489,9 @@ export class Mesh {
   async #connect(peer: NodeId, signal: AbortSignal): Promise<void> {
     const open = this.#entrance.take(peer)
     if (open !== null) {
+      // All others are waiting for this.
       return this.#greet(open, signal).finally(() => this.#dialler.dispatch({ kind: 'jumped' }))
-    } // All others were waiting for this.
+    }
     if (this.#links.isJoining(peer)) return // It is about to greet us.
     const addresses = this.paths.dialAddresses(peer)
     if (addresses.length === 0 || this.#links.serving(peer) !== null) return

@@ -3,11 +3,11 @@
 
 import { writeFile } from 'node:fs/promises'
 import { loadCedar } from '../governance/cedar-engine.ts'
-import { schemaReadFile, shippedSchema } from '../governance/shipped.ts'
+import { schemaJsonFile, shippedSchema } from '../governance/shipped.ts'
 
 /** The file as it ought to be. */
-export async function schemaFile(): Promise<ReturnType<typeof schemaReadFile>> {
-  return schemaReadFile((await loadCedar()).schemaJson(shippedSchema()))
+export async function schemaFile(): Promise<ReturnType<typeof schemaJsonFile>> {
+  return schemaJsonFile((await loadCedar()).schemaJson(shippedSchema()))
 }
 
 if (import.meta.main) {

@@ -3,7 +3,7 @@ import type { Args, Context, Runner } from '../command.ts'
 import { EXIT } from '../errors.ts'
 import type { Column } from '../output.ts'
 import { oneLine, pairs } from '../output.ts'
-import { ageText, durationText, orNone, orNothing } from '../quantity.ts'
+import { ageText, durationText, linesOrNothing, orNothing } from '../quantity.ts'
 
 export const list: Runner = async ({ client, output }) => {
   const rows = await client.approvals()
@@ -53,7 +53,7 @@ function shownText(row: Approval, now: number): string {
     ['argv', JSON.stringify(row.argv)],
     ['folder', row.cwd ?? 'a fresh one'],
     ['variables', orNothing(row.environment.map(oneLine).join(', '))],
-    ['files', orNone(row.files.map(({ path, digest }) => `${path}  ${digest}`))],
+    ['files', linesOrNothing(row.files.map(({ path, digest }) => `${path}  ${digest}`))],
     ['asks for', row.destinations],
     ['node', row.node],
     ['hash', row.hash]

@@ -3,7 +3,7 @@ import type { KernelStatus } from '../../node/api/index.ts'
 import type { Runner } from '../command.ts'
 import { EXIT } from '../errors.ts'
 import { pairs } from '../output.ts'
-import { durationText, gpusText, labelsText, orNone, sizeText } from '../quantity.ts'
+import { durationText, gpusText, labelsText, linesOrNothing, sizeText } from '../quantity.ts'
 
 export const status: Runner = async ({ client, output, home }) => {
   try {
@@ -28,7 +28,7 @@ export function details({ mesh, resources, ...kernel }: KernelStatus): string {
   return pairs([
     ['  node', kernel.nodeId],
     ['  home', kernel.home],
-    ['  listens on', orNone(kernel.listen)],
+    ['  listens on', linesOrNothing(kernel.listen)],
     ['  mesh', `${meshText(mesh)}${refused}`],
     ['  resources', `${resources.cpus} CPUs, ${sizeText(resources.memoryBytes)} memory`],
     ['  GPUs', gpusText(resources.gpus)],

@@ -5,7 +5,7 @@ import { EXIT } from '../errors.ts'
 import { pairs } from '../output.ts'
 import type { Column, Output } from '../output.ts'
 import { stateColour } from '../paint.ts'
-import { ageText, gpusText, labelsText, orNone, timeText } from '../quantity.ts'
+import { ageText, gpusText, labelsText, linesOrNothing, timeText } from '../quantity.ts'
 
 const INVITE_TTL_MS = 600_000
 
@@ -56,7 +56,7 @@ function statusText(mesh: MeshStatus): string {
     ['mesh', mesh.id ?? 'none'],
     ['node', `${mesh.name} ${mesh.nodeIdText}`],
     ['members', `${mesh.members}, ${mesh.connected} connected`],
-    ['listens on', orNone(mesh.listen)]
+    ['listens on', linesOrNothing(mesh.listen)]
   ]
   if (mesh.signatures > 1) rows.push(['signatures', `${mesh.signatures} admins must sign`])
   if (mesh.healthScore > 0) {

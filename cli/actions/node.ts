@@ -6,7 +6,7 @@ import {
   ageText,
   gpusText,
   labelsText,
-  orNone,
+  linesOrNothing,
   orNothing,
   percentText,
   sizeText
@@ -30,7 +30,7 @@ function nodeText(node: NodeView, now: number): string {
     ['id', node.nodeId],
     ['state', `${node.state}${seen}`],
     ['role', node.role],
-    ['addresses', orNone(node.addresses)],
+    ['addresses', linesOrNothing(node.addresses)],
     ['CPUs', `${resources?.cpus ?? '-'}, ${percentText(node.cpuPercent)} in use`],
     ['memory', memory],
     ['GPUs', gpusText(node.gpus)],

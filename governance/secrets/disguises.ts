@@ -55,15 +55,18 @@ function encodedForms(value: Uint8Array): readonly Uint8Array[] {
   return texts.map((form) => Buffer.from(form))
 }
 
-/** What the usual libraries leave as it is in a URL, beside letters and digits, and what they make of a blank. */
+/**
+ * What the usual libraries leave as it is in a URL, beside letters and digits, and what they make of a blank. The
+ * commonest first.
+ */
 const URL_STYLES: readonly (readonly [kept: string, blank: string])[] = [
-  ["-_.!~*'()", '%20'],
-  ["-_.!~*'();/?:@&=+$,#", '%20'],
-  ['-_.~', '%20'],
-  ['-_.~/', '%20'],
-  ['-_.~', '+'],
-  ['-_.', '+'],
-  ['*-._', '+']
+  ["-_.!~*'()", '%20'], // encodeURIComponent.
+  ["-_.!~*'();/?:@&=+$,#", '%20'], // encodeURI.
+  ['-_.~', '%20'], // RFC 3986, as curl has it.
+  ['-_.~/', '%20'], // Python's quote.
+  ['-_.~', '+'], // Go's and Python's queries.
+  ['-_.', '+'], // PHP's urlencode.
+  ['*-._', '+'] // Forms.
 ]
 
 function percentForms(value: Uint8Array): readonly string[] {

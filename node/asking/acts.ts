@@ -87,8 +87,8 @@ function submission(request: GateRequest, around: Surroundings): Wish | Withheld
   }
   const exec = { ...request, action: 'process.exec' } as const
   // A variable may name another program, or make it load other code; in an image every name is another program.
-  const isOther = Object.keys(environment).length > 0 || typeof context['image'] === 'string'
-  const program = isOther ? '*' : programOf(command)
+  const mayBeOther = Object.keys(environment).length > 0 || typeof context['image'] === 'string'
+  const program = mayBeOther ? '*' : programOf(command)
   const gpu: readonly Grant[] =
     (context['gpu'] ?? null) === null ? [] : [{ kind: 'delegate', name: 'gpu' }]
   return {

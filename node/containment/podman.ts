@@ -69,7 +69,7 @@ export class Podman {
     rmSync(this.#marker, { force: true })
   }
 
-  /** What its name stands for now: names of images move. @throws WeaverError as `plan` */
+  /** Of the image that is called so at this moment: names of images move. @throws WeaverError as `plan` */
   async imageId(image: string): Promise<string> {
     const way = await this.#way()
     await this.#checkImage(way, image)
