@@ -1,4 +1,4 @@
-import type { ApiErrorBody } from './types.ts'
+import type { ApiErrorBody } from './types/basics.ts'
 
 /** No kernel listens on the socket. */
 export const NO_KERNEL = 'API_NO_KERNEL'

@@ -13,9 +13,7 @@ import {
   REQUEST_DEADLINE_MS,
   STREAM_HEARTBEAT_MS
 } from './limits.ts'
-import type * as labels from './label-types.ts'
-import type * as policy from './policy-types.ts'
-import type * as api from './types.ts'
+import type * as api from './types/index.ts'
 
 export interface RequestOptions {
   readonly signal?: AbortSignal
@@ -97,11 +95,11 @@ export class ControlClient {
     return this.#post(`/nodes/${encodeURIComponent(node)}/role`, { role })
   }
 
-  nodeLabels(node: string): Promise<labels.NodeLabels> {
+  nodeLabels(node: string): Promise<api.NodeLabels> {
     return this.#get(`/nodes/${encodeURIComponent(node)}/labels`)
   }
 
-  labelNode(node: string, body: labels.LabelRequest): Promise<labels.NodeLabels> {
+  labelNode(node: string, body: api.LabelRequest): Promise<api.NodeLabels> {
     return this.#post(`/nodes/${encodeURIComponent(node)}/labels`, body)
   }
 
@@ -210,46 +208,46 @@ export class ControlClient {
     return this.#post(`/tools/${encodeURIComponent(name)}/call`, call, LONG_IDLE_MS)
   }
 
-  policy(): Promise<policy.PolicyView> {
+  policy(): Promise<api.PolicyView> {
     return this.#get('/policy')
   }
 
-  checkPolicy(asked: policy.PolicyCheckRequest): Promise<policy.PolicyCheck> {
+  checkPolicy(asked: api.PolicyCheckRequest): Promise<api.PolicyCheck> {
     return this.#post('/policy/check', asked)
   }
 
-  validatePolicy(text: policy.PolicyText): Promise<policy.PolicyValidation> {
+  validatePolicy(text: api.PolicyText): Promise<api.PolicyValidation> {
     return this.#post('/policy/validate', text)
   }
 
-  applyPolicy(text: string): Promise<policy.MeshPolicyView> {
+  applyPolicy(text: string): Promise<api.MeshPolicyView> {
     return this.#post('/policy/apply', { text })
   }
 
-  addPolicy(text: string): Promise<policy.PolicyView> {
+  addPolicy(text: string): Promise<api.PolicyView> {
     return this.#post('/policy/add', { text })
   }
 
-  reloadPolicy(): Promise<policy.PolicyView> {
+  reloadPolicy(): Promise<api.PolicyView> {
     return this.#post('/policy/reload', null)
   }
 
-  lockPolicy(): Promise<policy.PolicyLockView> {
+  lockPolicy(): Promise<api.PolicyLockView> {
     return this.#post('/policy/lock', null)
   }
 
-  approvals(): Promise<readonly policy.Approval[]> {
+  approvals(): Promise<readonly api.Approval[]> {
     return this.#get('/approvals')
   }
 
-  approval(id: string): Promise<policy.Approval> {
+  approval(id: string): Promise<api.Approval> {
     return this.#get(`/approvals/${encodeURIComponent(id)}`)
   }
 
   decideApproval(
     id: string,
     decision: { readonly approve: boolean; readonly hash: string | null }
-  ): Promise<policy.Approval> {
+  ): Promise<api.Approval> {
     return this.#post(`/approvals/${encodeURIComponent(id)}`, decision)
   }
 

@@ -2,7 +2,7 @@
 
 import { ApiError } from './api-error.ts'
 import { EVENT_BYTES_MAX } from './limits.ts'
-import type { ApiErrorBody } from './types.ts'
+import type { ApiErrorBody } from './types/basics.ts'
 
 export interface StreamItem<T> {
   /** Give it as `after` to go on behind this item. */

@@ -11,9 +11,7 @@ export { ControlClient } from './client.ts'
 export { OWN_VARIABLES } from './own-variables.ts'
 export type { RequestOptions, StreamRequestOptions } from './client.ts'
 export type { StreamItem } from './event-stream.ts'
-export type * from './label-types.ts'
-export type * from './policy-types.ts'
-export type * from './types.ts'
+export type * from './types/index.ts'
 
 /** Attached tasks, loaded when first needed: they bring core/ with them. */
 export function loadRunClient(): Promise<typeof runClient> {

@@ -3,7 +3,8 @@
 // control API read them. docs/task-protocol.md has the same table.
 
 import { decodeCbor, encodeCbor, unreachable, utf8, WeaverError } from '../../core/index.ts'
-import type { ApiErrorBody, Exit, Task } from './types.ts'
+import type { ApiErrorBody, Exit } from './types/basics.ts'
+import type { Task } from './types/work.ts'
 
 /** Bytes of one frame, its type byte included. An outcome repeats the command: twice its limit. */
 export const IO_FRAME_BYTES_MAX: number = 1024 * 1024

@@ -6,7 +6,7 @@ import { upgrade } from './http-client.ts'
 import { encodeIoFrame } from './io-frame.ts'
 import { CLIENT_SLACK_MS, REQUEST_DEADLINE_MS } from './limits.ts'
 import { socketChannel } from './socket-channel.ts'
-import type { TaskSubmission } from './types.ts'
+import type { TaskSubmission } from './types/work.ts'
 
 export { decodeIoFrame, encodeIoFrame, IO_CHUNK_BYTES } from './io-frame.ts'
 export type { IoFrame } from './io-frame.ts'

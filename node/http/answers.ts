@@ -1,7 +1,7 @@
 // The one place where an error's code becomes an HTTP status and a body.
 
 import { invariant, WeaverError } from '../../core/index.ts'
-import type { ApiErrorBody } from '../api/types.ts'
+import type { ApiErrorBody } from '../api/types/basics.ts'
 import { RETRY_AFTER_S } from './limits.ts'
 
 export interface ErrorAnswer {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { agent, agentSpec, runtime } from '../../api/schemas.ts'
+import { agent, agentSpec, runtime } from '../../api/schemas/work.ts'
 import type { KernelService } from '../../service.ts'
 import { answerRoute, NO_INPUT } from '../route.ts'
 import type { Route } from '../route.ts'

@@ -6,7 +6,7 @@ import {
   blobPin,
   blobShelf,
   blobStored
-} from '../../api/schemas.ts'
+} from '../../api/schemas/blobs.ts'
 import type { KernelService } from '../../service.ts'
 import { answerRoute, downloadRoute, NO_INPUT, streamRoute, uploadRoute } from '../route.ts'
 import type { Route } from '../route.ts'

@@ -12,7 +12,7 @@ import {
   chainVerifyStep,
   exportChunk,
   keyRotation
-} from '../../api/schemas.ts'
+} from '../../api/schemas/chain.ts'
 import type { KernelService } from '../../service.ts'
 import { answerRoute, NO_INPUT, streamRoute } from '../route.ts'
 import type { Route } from '../route.ts'

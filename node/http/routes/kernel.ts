@@ -1,12 +1,6 @@
 import { z } from 'zod'
-import {
-  kernelEvent,
-  kernelStatus,
-  logLine,
-  outputChunk,
-  processRow,
-  stopAccepted
-} from '../../api/schemas.ts'
+import { kernelEvent, kernelStatus, logLine, stopAccepted } from '../../api/schemas/kernel.ts'
+import { outputChunk, processRow } from '../../api/schemas/processes.ts'
 import type { KernelService } from '../../service.ts'
 import { answerRoute, NO_INPUT, streamRoute } from '../route.ts'
 import type { Route } from '../route.ts'

@@ -1,4 +1,4 @@
-import { labelRequest, nodeLabels } from '../../api/label-schemas.ts'
+import { labelRequest, nodeLabels } from '../../api/schemas/labels.ts'
 import type { KernelService } from '../../service.ts'
 import { answerRoute, NO_INPUT } from '../route.ts'
 import type { Route } from '../route.ts'

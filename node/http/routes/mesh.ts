@@ -8,7 +8,7 @@ import {
   nodeView,
   pathPing,
   peer
-} from '../../api/schemas.ts'
+} from '../../api/schemas/mesh.ts'
 import type { KernelService } from '../../service.ts'
 import { answerRoute, NO_INPUT } from '../route.ts'
 import type { Route } from '../route.ts'

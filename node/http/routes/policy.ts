@@ -9,7 +9,7 @@ import {
   policyText,
   policyValidation,
   policyView
-} from '../../api/policy-schemas.ts'
+} from '../../api/schemas/policy.ts'
 import type { KernelService } from '../../service.ts'
 import { answerRoute, NO_INPUT } from '../route.ts'
 import type { Route } from '../route.ts'

@@ -1,7 +1,7 @@
 // What a process may ask, on the socket that was made for it. What is not here does not exist for it.
 
 import type { ProcessService } from '../../asking/index.ts'
-import { selfView } from '../../api/schemas.ts'
+import { selfView } from '../../api/schemas/processes.ts'
 import { answerRoute, NO_INPUT } from '../route.ts'
 import type { Route } from '../route.ts'
 import { ownAgentRoutes } from './agents.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { secretRow, secretValue } from '../../api/schemas.ts'
+import { secretRow, secretValue } from '../../api/schemas/secrets.ts'
 import type { KernelService } from '../../service.ts'
 import { answerRoute, NO_INPUT } from '../route.ts'
 import type { Route } from '../route.ts'

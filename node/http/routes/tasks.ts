@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { outputChunk, task, taskAccepted, taskSubmission } from '../../api/schemas.ts'
+import { outputChunk } from '../../api/schemas/processes.ts'
+import { task, taskAccepted, taskSubmission } from '../../api/schemas/work.ts'
 import type { KernelService } from '../../service.ts'
 import { answerRoute, NO_INPUT, streamRoute } from '../route.ts'
 import type { Route } from '../route.ts'

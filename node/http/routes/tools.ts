@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { tool, toolCall, toolResult, toolSummary } from '../../api/schemas.ts'
+import { tool, toolCall, toolResult, toolSummary } from '../../api/schemas/tools.ts'
 import type { KernelService } from '../../service.ts'
 import { answerRoute, NO_INPUT } from '../route.ts'
 import type { Route } from '../route.ts'

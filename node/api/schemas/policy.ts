@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type * as api from './policy-types.ts'
+import type * as api from '../types/policy.ts'
 
 const time = z.number()
 const TEXT_BYTES_MAX = 256 * 1024

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type * as api from './label-types.ts'
+import type * as api from '../types/labels.ts'
 
 const LABELS_MAX = 64 // As many as a node has: those of its start, and those of the mesh.
 const TEXT_LENGTH_MAX = 256 // The kernel says what is wrong with a label; this bounds what it looks at.
