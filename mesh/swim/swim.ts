@@ -15,26 +15,20 @@
 import type { Millis, Prng } from '../../core/index.ts'
 import { millis } from '../../core/index.ts'
 import {
-  CLOSED_SUSPICION_MS,
   GOSSIP_FANOUT,
   GOSSIP_INTERVAL_MS,
   INDIRECT_PROBES,
   INTRODUCED_MAX,
   LAG_NOTICED_MS,
-  RELAYED_PROBES_MAX,
   RUMOURS_PER_MESSAGE_MAX
 } from '../limits.ts'
+import { Beliefs, deadAt } from './beliefs.ts'
+import type { Belief } from './beliefs.ts'
 import type { Rumour, SwimMessage, SwimState } from './messages.ts'
 import { ProbeOrder } from './probe-order.ts'
+import { RelayedProbes } from './relayed-probes.ts'
 import { Rumours } from './rumours.ts'
-import {
-  boundedScore,
-  probeInterval,
-  probeTimeout,
-  retransmissions,
-  suspicionMax,
-  suspicionTimeout
-} from './timing.ts'
+import { boundedScore, probeInterval, probeTimeout, retransmissions } from './timing.ts'
 
 export type SwimEffect =
   | { readonly kind: 'send'; readonly to: string; readonly message: SwimMessage }
@@ -63,18 +57,6 @@ export interface SwimMembers {
   readonly set: ReadonlySet<string>
 }
 
-interface Entry {
-  state: SwimState
-  incarnation: number
-  since: Millis
-  /** When a suspicion began, by whom it is shared, and whether it is of the closed kind (W1). */
-  suspectedAt: Millis
-  readonly accusers: Set<string>
-  isClosed: boolean
-  /** Only we doubt, and have not said so. */
-  isPrivate: boolean
-}
-
 interface Probe {
   readonly target: string
   readonly sequence: number
@@ -89,22 +71,14 @@ interface Probe {
   readonly isRegular: boolean
 }
 
-interface Relayed {
-  readonly asker: string
-  readonly askerSequence: number
-  readonly target: string
-  until: Millis
-}
-
 export class Swim {
   readonly #deps: SwimDeps
   readonly #options: SwimOptions
   readonly #order: ProbeOrder
   readonly #rumours = new Rumours()
   readonly #probes = new Map<number, Probe>()
-  readonly #relayed = new Map<number, Relayed>()
-  /** What is known of members beyond the initial state. */
-  readonly #entries = new Map<string, Entry>()
+  readonly #relayed: RelayedProbes
+  readonly #beliefs: Beliefs
   #members: readonly string[] = []
   #memberSet: ReadonlySet<string> = new Set()
   #incarnation: number
@@ -119,6 +93,15 @@ export class Swim {
     this.#options = options
     this.#order = new ProbeOrder(deps.prng)
     this.#incarnation = options.incarnation
+    this.#relayed = new RelayedProbes({
+      isConnected: deps.isConnected,
+      send: (to, kind, parts) => this.#send(to, kind, parts),
+      nextSequence: () => this.#nextSequence()
+    })
+    this.#beliefs = new Beliefs({
+      initial: options.initial,
+      onChange: (node, state) => this.#effects.push({ kind: 'changed', node, state })
+    })
   }
 
   get healthScore(): number {
@@ -130,11 +113,11 @@ export class Swim {
   }
 
   state(node: string): SwimState {
-    return this.#entries.get(node)?.state ?? this.#options.initial
+    return this.#beliefs.state(node)
   }
 
   since(node: string): Millis | null {
-    return this.#entries.get(node)?.since ?? null
+    return this.#beliefs.get(node)?.since ?? null
   }
 
   setMembers(members: SwimMembers, now: Millis): readonly SwimEffect[] {
@@ -142,16 +125,14 @@ export class Swim {
     const before = this.#memberSet
     this.#members = members.list
     this.#memberSet = members.set
-    for (const node of this.#entries.keys()) {
-      if (!this.#memberSet.has(node)) this.#entries.delete(node)
-    }
+    this.#beliefs.retain((node) => this.#memberSet.has(node))
     this.#rumours.retain((node) => node === self || this.#memberSet.has(node))
     if (initial === 'suspect') {
       for (const node of members.list) {
         if (node === self) continue
-        if (before.has(node) || this.#entries.has(node)) continue
-        const entry = this.#entry(node, now)
-        if (this.#deps.hadLeft?.(node) === true) entry.state = 'left'
+        if (before.has(node) || this.#beliefs.get(node) !== null) continue
+        const hadLeft = this.#deps.hadLeft?.(node) === true
+        this.#beliefs.begin(node, hadLeft ? 'left' : initial, now)
       }
     }
     // Not all at the same moment, if they were started so.
@@ -161,47 +142,32 @@ export class Swim {
 
   /** A connection to `node` serves: it lives. */
   connected(node: string, now: Millis): readonly SwimEffect[] {
-    const entry = this.#entry(node, now)
-    const isKnown = entry.state === 'dead' || !entry.isPrivate
-    const accusation = isKnown ? this.#accusationOf(node, entry) : null
-    this.#become(node, 'alive', now)
+    const belief = this.#beliefs.of(node, now)
+    const isKnown = belief.state === 'dead' || !belief.isPrivate
+    const accusation = isKnown ? this.#accusationOf(node, belief) : null
+    this.#beliefs.become(node, 'alive', now)
     this.#forgetProbes(node) // What they would find out is known.
     const own: Rumour = this.#ownRumour('alive')
     this.#send(node, 'ping', { rumours: accusation === null ? [own] : [own, accusation] })
-    if (entry.incarnation === 0) this.#introduce(node)
+    if (belief.incarnation === 0) this.#introduce(node)
     return this.#flush()
-  }
-
-  /** Tells `node`, which has said nothing yet and may be new here, who lives: each member's own word of it. */
-  #introduce(node: string): void {
-    const words: Rumour[] = []
-    for (const [other, { state, incarnation }] of this.#entries) {
-      if (state !== 'alive' || incarnation === 0 || other === node) continue
-      words.push({ node: other, state, incarnation, by: other })
-      if (words.length === INTRODUCED_MAX) break
-    }
-    for (let at = 0; at < words.length; at += RUMOURS_PER_MESSAGE_MAX) {
-      this.#send(node, 'gossip', { rumours: words.slice(at, at + RUMOURS_PER_MESSAGE_MAX) })
-    }
   }
 
   /** The connection to `node` is gone. `isClosed`: the other side, or the network, ended it, and not we. */
   lost(node: string, isClosed: boolean, now: Millis): readonly SwimEffect[] {
-    for (const [sequence, relayed] of this.#relayed) {
-      if (relayed.target === node) this.#answerRelayed(sequence, relayed)
-    }
-    const entry = this.#entry(node, now)
-    if (entry.state !== 'alive') return this.#flush()
-    this.#become(node, 'suspect', now)
-    entry.isPrivate = true
-    entry.isClosed = isClosed
+    this.#relayed.lost(node)
+    const belief = this.#beliefs.of(node, now)
+    if (belief.state !== 'alive') return this.#flush()
+    this.#beliefs.become(node, 'suspect', now)
+    belief.isPrivate = true
+    belief.isClosed = isClosed
     this.#beginProbe(node, { isRegular: false }, now)
     return this.#flush()
   }
 
   /** `node` itself says, over its connection, that it goes. */
   goes(node: string, now: Millis): readonly SwimEffect[] {
-    this.#become(node, 'left', now)
+    this.#beliefs.become(node, 'left', now)
     return this.#flush()
   }
 
@@ -219,10 +185,8 @@ export class Swim {
       probe.directUntil = millis(probe.directUntil + lagMs)
       probe.until = millis(probe.until + lagMs)
     }
-    for (const relayed of this.#relayed.values()) relayed.until = millis(relayed.until + lagMs)
-    for (const entry of this.#entries.values()) {
-      if (entry.state === 'suspect') entry.suspectedAt = millis(entry.suspectedAt + lagMs)
-    }
+    this.#relayed.lagged(lagMs)
+    this.#beliefs.lagged(lagMs)
   }
 
   /** When `tick` has something to do; null while there are no members. */
@@ -231,9 +195,9 @@ export class Swim {
     for (const { hasAsked, directUntil, until } of this.#probes.values()) {
       next = Math.min(next, hasAsked ? until : directUntil)
     }
-    for (const { until } of this.#relayed.values()) next = Math.min(next, until)
-    for (const entry of this.#entries.values()) {
-      if (entry.state === 'suspect') next = Math.min(next, this.#deadAt(entry))
+    next = Math.min(next, this.#relayed.nextAt())
+    for (const [, belief] of this.#beliefs.all()) {
+      if (belief.state === 'suspect') next = Math.min(next, this.#deadAt(belief))
     }
     return next === Infinity ? null : millis(next)
   }
@@ -245,14 +209,12 @@ export class Swim {
       else if (isDue && probe.hasAsked) this.#failed(probe, now)
       else if (isDue) this.#ask(probe, now)
     }
-    for (const [sequence, relayed] of this.#relayed) {
-      if (now >= relayed.until) this.#answerRelayed(sequence, relayed)
-    }
-    for (const [node, entry] of this.#entries) {
-      if (entry.state !== 'suspect' || now < this.#deadAt(entry)) continue
+    this.#relayed.tick(now)
+    for (const [node, belief] of this.#beliefs.all()) {
+      if (belief.state !== 'suspect' || now < this.#deadAt(belief)) continue
       const heardAt = this.#deps.heardAt?.(node) ?? null
-      if (heardAt !== null && heardAt > entry.suspectedAt) entry.suspectedAt = heardAt // W6
-      else this.#declareDead(node, entry, now)
+      if (heardAt !== null && heardAt > belief.suspectedAt) belief.suspectedAt = heardAt // W6
+      else this.#declareDead(node, belief, now)
     }
     if (this.#nextProbeAt !== null && now >= this.#nextProbeAt) {
       this.#nextProbeAt = millis(now + probeInterval(this.#health))
@@ -269,7 +231,7 @@ export class Swim {
     if (kind === 'ping') this.#send(from, 'ack', { sequence })
     else if (kind === 'ack') this.#acked(from, sequence, now)
     else if (kind === 'nack') this.#nacked(sequence, message.isClosed, now)
-    else if (kind === 'ask' && target !== null) this.#relay({ from, sequence, target }, now)
+    else if (kind === 'ask' && target !== null) this.#relayed.begin({ from, sequence, target }, now)
     if (this.#rumours.size > 0) this.#nextGossipAt ??= now
     return this.#flush()
   }
@@ -300,10 +262,9 @@ export class Swim {
   }
 
   #beginProbe(target: string, options: { readonly isRegular: boolean }, now: Millis): void {
-    this.#sequence += 1
     const probe: Probe = {
       target,
-      sequence: this.#sequence,
+      sequence: this.#nextSequence(),
       ...options,
       beganAt: now,
       directUntil: millis(now + probeTimeout(this.#health)),
@@ -315,9 +276,9 @@ export class Swim {
     }
     this.#probes.set(probe.sequence, probe)
     if (!this.#deps.isConnected(target)) return this.#ask(probe, now)
-    const entry = this.#entries.get(target)
+    const belief = this.#beliefs.get(target)
     const accusation =
-      entry?.state === 'suspect' && !entry.isPrivate ? this.#accusationOf(target, entry) : null
+      belief?.state === 'suspect' && !belief.isPrivate ? this.#accusationOf(target, belief) : null
     const rumours = accusation === null ? [] : [accusation] // So that it can refute at once (W4).
     this.#send(target, 'ping', { sequence: probe.sequence, rumours })
   }
@@ -363,12 +324,7 @@ export class Swim {
   }
 
   #acked(from: string, sequence: number, now: Millis): void {
-    const relayed = this.#relayed.get(sequence)
-    if (relayed !== undefined && relayed.target === from) {
-      this.#relayed.delete(sequence)
-      this.#send(relayed.asker, 'ack', { sequence: relayed.askerSequence })
-      return
-    }
+    if (this.#relayed.acked(from, sequence)) return
     const probe = this.#probes.get(sequence)
     if (probe === undefined) return
     // From the target itself, or from one that was asked: either way it lives.
@@ -378,8 +334,8 @@ export class Swim {
 
   #passed({ sequence, target }: Probe, now: Millis): void {
     this.#probes.delete(sequence)
-    const entry = this.#entries.get(target)
-    if (entry?.state === 'suspect' && entry.isPrivate) this.#become(target, 'alive', now)
+    const belief = this.#beliefs.get(target)
+    if (belief?.state === 'suspect' && belief.isPrivate) this.#beliefs.become(target, 'alive', now)
   }
 
   /** W6 */
@@ -401,50 +357,40 @@ export class Swim {
     const { target, asked, nacks, closedNacks } = probe
     // Who was asked and did not even say no: the trouble may be ours (Lifeguard).
     if (probe.isRegular) this.#degrade(asked > 0 ? asked - nacks : 1)
-    const entry = this.#entry(target, now)
-    const isClosed = entry.isClosed && closedNacks >= asked && !this.#deps.isConnected(target)
+    const belief = this.#beliefs.of(target, now)
+    const isClosed = belief.isClosed && closedNacks >= asked && !this.#deps.isConnected(target)
     const { self } = this.#options
-    if (entry.state === 'dead' || entry.state === 'left') return
-    const { incarnation } = entry
+    if (belief.state === 'dead' || belief.state === 'left') return
+    const { incarnation } = belief
     this.#accuse({ node: target, state: 'suspect', incarnation, by: self }, now)
-    if (entry.isClosed && !isClosed) entry.isClosed = false
-  }
-
-  #relay(
-    ask: { readonly from: string; readonly sequence: number; readonly target: string },
-    now: Millis
-  ): void {
-    const { from, sequence, target } = ask
-    if (!this.#deps.isConnected(target) || this.#relayed.size >= RELAYED_PROBES_MAX) {
-      this.#send(from, 'nack', { sequence, isClosed: !this.#deps.isConnected(target) })
-      return
-    }
-    this.#sequence += 1
-    // An answer before the asker gives up: 80 % of its patience.
-    const until = millis(now + 0.8 * probeTimeout(0))
-    this.#relayed.set(this.#sequence, { asker: from, askerSequence: sequence, target, until })
-    this.#send(target, 'ping', { sequence: this.#sequence })
-  }
-
-  #answerRelayed(sequence: number, relayed: Relayed): void {
-    this.#relayed.delete(sequence)
-    const isClosed = !this.#deps.isConnected(relayed.target)
-    this.#send(relayed.asker, 'nack', { sequence: relayed.askerSequence, isClosed })
+    if (belief.isClosed && !isClosed) belief.isClosed = false
   }
 
   // Rumours
+
+  /** Tells `node`, which has said nothing yet and may be new here, who lives: each member's own word of it. */
+  #introduce(node: string): void {
+    const words: Rumour[] = []
+    for (const [other, { state, incarnation }] of this.#beliefs.all()) {
+      if (state !== 'alive' || incarnation === 0 || other === node) continue
+      words.push({ node: other, state, incarnation, by: other })
+      if (words.length === INTRODUCED_MAX) break
+    }
+    for (let at = 0; at < words.length; at += RUMOURS_PER_MESSAGE_MAX) {
+      this.#send(node, 'gossip', { rumours: words.slice(at, at + RUMOURS_PER_MESSAGE_MAX) })
+    }
+  }
 
   #hear(rumour: Rumour, now: Millis): void {
     const { node, state, incarnation } = rumour
     if (node === this.#options.self) return this.#hearOfSelf(rumour)
     if (!this.#memberSet.has(node)) return
-    const known = this.#entries.get(node)
-    const knownIncarnation = known?.incarnation ?? 0
-    const knownState = known?.state ?? this.#options.initial
+    const knownIncarnation = this.#beliefs.get(node)?.incarnation ?? 0
+    const knownState = this.state(node)
     if (state === 'alive' || state === 'left') {
       if (incarnation <= knownIncarnation) return
-      this.#entry(node, now).incarnation = incarnation
-      this.#become(node, state, now)
+      this.#beliefs.of(node, now).incarnation = incarnation
+      this.#beliefs.become(node, state, now)
       this.#tell(rumour, now)
       return
     }
@@ -453,7 +399,7 @@ export class Swim {
     if (state === 'suspect' || this.#deps.isConnected(node)) {
       this.#accuse(rumour, now) // W3
     } else {
-      this.#become(node, 'dead', now)
+      this.#beliefs.become(node, 'dead', now)
       this.#tell(rumour, now)
     }
   }
@@ -473,19 +419,19 @@ export class Swim {
 
   #accuse(rumour: Rumour, now: Millis): void {
     const { node, by } = rumour
-    const entry = this.#entry(node, now)
-    if (entry.state !== 'suspect') this.#become(node, 'suspect', now)
-    entry.isPrivate = false
-    if (entry.accusers.has(by)) return
-    entry.accusers.add(by)
+    const belief = this.#beliefs.of(node, now)
+    if (belief.state !== 'suspect') this.#beliefs.become(node, 'suspect', now)
+    belief.isPrivate = false
+    if (belief.accusers.has(by)) return
+    belief.accusers.add(by)
     this.#tell(rumour, now)
     if (this.#deps.isConnected(node)) this.#send(node, 'ping', { rumours: [rumour] }) // W4
   }
 
-  #declareDead(node: string, entry: Entry, now: Millis): void {
-    this.#become(node, 'dead', now)
+  #declareDead(node: string, belief: Belief, now: Millis): void {
+    this.#beliefs.become(node, 'dead', now)
     const { self } = this.#options
-    this.#tell({ node, state: 'dead', incarnation: entry.incarnation, by: self }, now)
+    this.#tell({ node, state: 'dead', incarnation: belief.incarnation, by: self }, now)
   }
 
   #tell(rumour: Rumour, now: Millis): void {
@@ -500,53 +446,24 @@ export class Swim {
     this.#nextGossipAt = this.#rumours.size > 0 ? millis(now + GOSSIP_INTERVAL_MS) : null
   }
 
-  // State
-
-  #entry(node: string, now: Millis): Entry {
-    const known = this.#entries.get(node)
-    if (known !== undefined) return known
-    const entry: Entry = {
-      state: this.#options.initial,
-      incarnation: 0,
-      since: now,
-      suspectedAt: now,
-      accusers: new Set<string>(),
-      isClosed: false,
-      isPrivate: true
-    }
-    this.#entries.set(node, entry)
-    return entry
+  #deadAt(belief: Belief): Millis {
+    return deadAt(belief, this.#members.length + 1)
   }
 
-  #become(node: string, state: SwimState, now: Millis): void {
-    const entry = this.#entry(node, now)
-    if (entry.state === state) return
-    entry.state = state
-    entry.since = now
-    entry.suspectedAt = now
-    entry.accusers.clear()
-    entry.isPrivate = true
-    if (state === 'alive') entry.isClosed = false
-    this.#effects.push({ kind: 'changed', node, state })
-  }
-
-  #deadAt(entry: Entry): Millis {
-    if (entry.isClosed && !entry.isPrivate) return millis(entry.suspectedAt + CLOSED_SUSPICION_MS)
-    const count = this.#members.length + 1
-    if (entry.isPrivate) return millis(entry.suspectedAt + suspicionMax(count))
-    const confirmations = Math.max(0, entry.accusers.size - 1)
-    return millis(entry.suspectedAt + suspicionTimeout(count, confirmations))
-  }
-
-  #accusationOf(node: string, entry: Entry): Rumour | null {
-    if (entry.state !== 'suspect' && entry.state !== 'dead') return null
+  #accusationOf(node: string, belief: Belief): Rumour | null {
+    if (belief.state !== 'suspect' && belief.state !== 'dead') return null
     const { self } = this.#options
-    return { node, state: entry.state, incarnation: entry.incarnation, by: self }
+    return { node, state: belief.state, incarnation: belief.incarnation, by: self }
   }
 
   #ownRumour(state: 'alive' | 'left'): Rumour {
     const { self } = this.#options
     return { node: self, state, incarnation: this.#incarnation, by: self }
+  }
+
+  #nextSequence(): number {
+    this.#sequence += 1
+    return this.#sequence
   }
 
   #degrade(by: number): void {
