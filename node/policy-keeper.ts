@@ -382,7 +382,8 @@ function lockedOf(compiled: CedarPolicy, home: readonly PolicySource[]): LockedS
 
 /** For a look that loads no engine: the digests of the texts alone. The rules follow from them. */
 function sourcesOnly(home: readonly PolicySource[]): Pick<LockedSet, 'sources'> {
-  return lockedSet(shippedSchema(), [...shippedSources(), ...home], [])
+  const { sources } = lockedSet(shippedSchema(), [...shippedSources(), ...home], [])
+  return { sources } // Not the rules of none: they would never be those that were locked.
 }
 
 function changes(taken: readonly PolicySource[], now: readonly PolicySource[]): readonly string[] {

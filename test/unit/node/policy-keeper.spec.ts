@@ -1,8 +1,8 @@
-// Goal: an admin that turns against its mesh, and is evicted, leaves nothing behind that cannot be changed any more: no
+// Goals: a lock says of the home's files what is so; an admin that turns against its mesh, and is evicted, leaves nothing behind that cannot be changed any more: no
 // policy with a version that none can follow, and none that lets nobody else apply the next (attacks 8, 9).
 
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { meshId, signerFromSeed, unixMillis } from '../../../core/index.ts'
@@ -71,6 +71,31 @@ describe('node/policy-keeper', () => {
   }
 
   const receive = (bytes: Uint8Array): Promise<boolean> => keeper.receive(rooms, bytes)
+
+  it('files that were locked are as they were locked, are added to and read anew; changed ones are not (N2)', async () => {
+    const line = (id: string): string =>
+      `@id("${id}") permit (principal, action == Weft::Action::"fs.read", resource);`
+    await keeper.add(rooms, line('one'))
+    assert.deepEqual([keeper.state().lock, keeper.state().drift], ['none', []])
+    await keeper.lock(rooms)
+    assert.deepEqual([keeper.state().lock, keeper.state().drift], ['ok', []])
+    await keeper.add(rooms, line('two'))
+    await keeper.reload(rooms)
+    assert.deepEqual([keeper.state().lock, keeper.state().drift], ['ok', []])
+    const added = (await keeper.rules()).filter(({ source }) => source === 'home/local.cedar')
+    assert.deepEqual(
+      added.map(({ id }) => id),
+      ['one', 'two']
+    )
+    appendFileSync(join(folder, 'local.cedar'), line('three'))
+    const drift = ['home/local.cedar has changed']
+    assert.deepEqual([keeper.state().lock, keeper.state().drift], ['drifted', drift])
+    const drifted = { code: 'NODE_POLICY_DRIFTED' }
+    await assert.rejects(keeper.add(rooms, line('four')), drifted)
+    await assert.rejects(keeper.reload(rooms), drifted)
+    await keeper.lock(rooms)
+    assert.deepEqual([keeper.state().lock, keeper.state().drift], ['ok', []])
+  })
 
   it('takes no version beyond what there is', async () => {
     for (const version of [POLICY_VERSION_MAX + 1, Number.MAX_SAFE_INTEGER]) {
