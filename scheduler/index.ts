@@ -5,7 +5,7 @@
  * @module
  */
 
-export { createExecutor } from './executor.ts'
+export { createExecutor } from './executor-driver.ts'
 export type { Executor, ExecutorDeps, ExecutorOptions } from './executor.ts'
 export type { ExecutorEvent } from './executor-events.ts'
 export { declaredGpus, gpusText, gpuVariables, parseGpuRequest } from './gpu.ts'
