@@ -10,25 +10,17 @@
 //       protocols and the ports stay.
 
 import type { Connection as Libp2pConnection, PeerId, Stream } from '@libp2p/interface'
-import { multiaddr } from '@multiformats/multiaddr'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { millis, signerFromSeed } from '../core/index.ts'
-import type { Clock, Logger, Millis, NodeId } from '../core/index.ts'
+import { signerFromSeed } from '../core/index.ts'
+import type { Clock, Logger, NodeId } from '../core/index.ts'
 import {
   dialAborted,
   dialFailed,
-  listenFailed,
   relayFailed,
   routingUnavailable,
   streamRefused
 } from './host-errors.ts'
-import {
-  CIRCUIT_TIMEOUT_MS,
-  MULTICAST_QUERY_MS,
-  MULTICAST_QUERY_REST_MS,
-  MULTICAST_SEEK_MS,
-  STREAMS_PER_PROTOCOL_MAX
-} from './host-limits.ts'
+import { CIRCUIT_TIMEOUT_MS, STREAMS_PER_PROTOCOL_MAX } from './host-limits.ts'
 import { HostConnection } from './libp2p-connection.ts'
 import { createHost, guardServices } from './libp2p-create.ts'
 import type { Host } from './libp2p-create.ts'
@@ -36,7 +28,9 @@ import { race, relayIn, usableAddresses } from './libp2p-dial.ts'
 import { mayUse, nodeIdOrNull } from './libp2p-ids.ts'
 import { NOT_MAPPED, PortMapper } from './port-mapper.ts'
 import { HashTable } from './libp2p-kad.ts'
-import { Multicast } from './libp2p-mdns.ts'
+import { Lan } from './libp2p-lan.ts'
+import type { LanDeps } from './libp2p-lan.ts'
+import { listenOnAll, openPorts, withPorts } from './libp2p-listen.ts'
 import { isCircuit, RelayClient } from './libp2p-relay.ts'
 import { globalIp6, hearsMulticast, hearsUpnp, machineAddresses } from './libp2p-survey.ts'
 import { dialEnded, HEALTHY_HOST, restarted, restartReason } from './paths/host-health.ts'
@@ -97,6 +91,7 @@ class Libp2pNetwork implements Network, NetworkPaths {
   readonly #raw = new WeakMap<Connection, Libp2pConnection>()
   /** One change of the host, or of the announcement, at a time. */
   readonly #changes = new Serial()
+  readonly #lan: Lan
   /** Where to listen; with the ports that were free once it has listened. */
   #listen: readonly string[]
   #running: Running | null = null
@@ -104,12 +99,8 @@ class Libp2pNetwork implements Network, NetworkPaths {
   #health = HEALTHY_HOST
   #machine = ''
   #missing: readonly string[] = []
-  #tag: string | null = null
-  #multicast: Multicast | null = null
   #tableProtocol: string | null = null
   #mapper: PortMapper | null = null
-  /** Until when members are looked for on the LAN with short pauses; null: with long ones. */
-  #seeksUntil: Millis | null = null
   #lanRefusals = 0
 
   constructor(deps: Libp2pNetworkDeps, options: Libp2pNetworkOptions) {
@@ -119,6 +110,8 @@ class Libp2pNetwork implements Network, NetworkPaths {
     this.#mayAnnounce = options.mdns ?? false
     this.#mayMap = options.upnp ?? false
     this.#machineAddresses = deps.machineAddresses ?? machineAddresses
+    const { clock, log } = deps
+    this.#lan = new Lan({ clock, log, changes: this.#changes, parts: () => this.#multicastParts() })
   }
 
   async start(acceptor: ConnectionAcceptor): Promise<void> {
@@ -192,7 +185,7 @@ class Libp2pNetwork implements Network, NetworkPaths {
 
   async stop(): Promise<void> {
     this.#acceptor = null
-    this.#tag = null
+    this.#lan.stop()
     const mapper = this.#mapper
     this.#mapper = null
     await mapper?.stop()
@@ -207,12 +200,10 @@ class Libp2pNetwork implements Network, NetworkPaths {
     if (hasChanged) {
       this.#deps.log.info('the addresses of this machine have changed', { now: machine })
       this.#machine = machine
-      this.#seeksUntil = millis(this.#deps.clock.now() + MULTICAST_SEEK_MS)
       this.#mapper?.changed()
-      this.#announceAgain() // It may have another interface to join the group on.
-    } else if (this.#seeksUntil !== null && this.#deps.clock.now() >= this.#seeksUntil) {
-      this.#seeksUntil = null
-      this.#announceAgain()
+      this.#lan.anew() // It may have another interface to join the group on.
+    } else {
+      this.#lan.tick()
     }
     const why = restartReason(this.#health, this.#signs(hasChanged), this.#deps.clock.now())
     if (why !== null) this.#restart(why)
@@ -220,26 +211,15 @@ class Libp2pNetwork implements Network, NetworkPaths {
   }
 
   announce(tag: string | null): void {
-    if (tag === this.#tag || !this.#mayAnnounce) return
-    this.#tag = tag
-    this.#seeksUntil = millis(this.#deps.clock.now() + MULTICAST_SEEK_MS)
-    this.#announceAgain()
+    if (this.#mayAnnounce) this.#lan.announce(tag)
   }
 
   seek(): void {
-    if (this.#tag === null) return
-    const isSeeking = this.#seeksUntil !== null
-    this.#seeksUntil = millis(this.#deps.clock.now() + MULTICAST_SEEK_MS)
-    if (!isSeeking) this.#announceAgain()
+    this.#lan.seek()
   }
 
   settle(): void {
-    const until = this.#seeksUntil
-    if (until === null) return
-    const since = until - MULTICAST_SEEK_MS
-    if (this.#deps.clock.now() < since + MULTICAST_QUERY_MS) return // Who has just come in is heard first.
-    this.#seeksUntil = null
-    this.#announceAgain()
+    this.#lan.settle()
   }
 
   async reserve(connection: Connection, signal: AbortSignal): Promise<void> {
@@ -323,7 +303,7 @@ class Libp2pNetwork implements Network, NetworkPaths {
       await guardServices(host, acceptor) // Before anybody can reach it.
       await relays.start()
       for (const protocol of this.#protocols) this.#register(running, protocol)
-      await this.#listenOnAll(host)
+      await listenOnAll(this.#listen, internals.transportManager, this.#deps.log)
     } catch (error) {
       await this.#close()
       throw error
@@ -334,8 +314,7 @@ class Libp2pNetwork implements Network, NetworkPaths {
   async #close(): Promise<void> {
     const running = this.#running
     this.#running = null
-    await this.#multicast?.stop()
-    this.#multicast = null
+    await this.#lan.close()
     running?.stopping.abort(dialAborted(this.self, 'the network stops'))
     await this.#endTable(running)
     await running?.host.stop()
@@ -351,7 +330,7 @@ class Libp2pNetwork implements Network, NetworkPaths {
       if (acceptor === null) return
       await this.#close()
       await this.#open(acceptor)
-      this.#announceAgain()
+      this.#lan.resume()
     }
     this.#changes.run(again).catch((error: unknown) => {
       log.error('the network host did not restart', { error: String(error) })
@@ -406,29 +385,15 @@ class Libp2pNetwork implements Network, NetworkPaths {
     await table.then((started) => started.stop()).catch(() => undefined) // It never started.
   }
 
-  #announceAgain(): void {
-    const again = async (): Promise<void> => {
-      await this.#multicast?.stop()
-      this.#multicast = null
-      const running = this.#running
-      if (this.#tag === null || running === null) return
-      const { addressManager, logger } = running.host.services.internals
-      const found = (id: PeerId, addresses: readonly string[]): void => {
-        const peer = nodeIdOrNull(id)
-        if (peer !== null) running.acceptor.found?.(peer, addresses)
-      }
-      this.#multicast = new Multicast(
-        { addressManager, logger, log: this.#deps.log, found },
-        {
-          tag: this.#tag,
-          queryMs: this.#seeksUntil === null ? MULTICAST_QUERY_REST_MS : MULTICAST_QUERY_MS
-        }
-      )
-      await this.#multicast.start()
+  #multicastParts(): ReturnType<LanDeps['parts']> {
+    const running = this.#running
+    if (running === null) return null
+    const { addressManager, logger } = running.host.services.internals
+    const found = (id: PeerId, addresses: readonly string[]): void => {
+      const peer = nodeIdOrNull(id)
+      if (peer !== null) running.acceptor.found?.(peer, addresses)
     }
-    this.#changes.run(again).catch((error: unknown) => {
-      this.#deps.log.warn('not announced on the LAN', { error: String(error) })
-    })
+    return { addressManager, logger, found }
   }
 
   async #attempt(
@@ -464,22 +429,6 @@ class Libp2pNetwork implements Network, NetworkPaths {
     return late.signal
   }
 
-  async #listenOnAll(host: Host): Promise<void> {
-    let isListening = false
-    for (const address of this.#listen.map(parsedListenAddress)) {
-      try {
-        await host.services.internals.transportManager.listen([address])
-        isListening = true
-      } catch (error) {
-        // Many machines have no IPv6: the wildcard then has nothing to stand for.
-        const isAbsent = isListening && address.toString().startsWith('/ip6/::/')
-        const why = listenFailure(error)
-        if (!isAbsent || why !== NO_SUCH_ADDRESS) throw listenFailed(address.toString(), why, error)
-        this.#deps.log.info('not listening on IPv6', { address: address.toString() })
-      }
-    }
-  }
-
   #opened(connection: Libp2pConnection, acceptor: ConnectionAcceptor): void {
     const peer = nodeIdOrNull(connection.remotePeer)
     if (peer === null) return // The gater has refused it already (H1).
@@ -511,46 +460,4 @@ class Libp2pNetwork implements Network, NetworkPaths {
 function announce(connection: HostConnection, acceptor: ConnectionAcceptor): void {
   acceptor.connected(connection)
   connection.announced()
-}
-
-/** The TCP ports, without WebSockets, on which other machines may reach us over IPv4. */
-function openPorts(listen: readonly string[]): readonly number[] {
-  const ports = listen.flatMap((text) => {
-    const port = /^\/ip4\/[^/]+\/tcp\/(\d+)$/.exec(text)?.[1]
-    return port === undefined || port === '0' || isLoopback(text) ? [] : [Number(port)]
-  })
-  return [...new Set(ports)]
-}
-
-/** The free ports that were taken, so that a restart takes them again. */
-function withPorts(listen: readonly string[], own: readonly Multiaddr[]): readonly string[] {
-  const texts = own.map((address) => address.toString())
-  return listen.map((wanted) => {
-    const [, family, rest] = /^\/(ip[46])\/.+\/tcp\/0(\/ws)?$/.exec(wanted) ?? []
-    if (family === undefined) return wanted
-    const taken = texts.find(
-      (text) => text.startsWith(`/${family}/`) && text.endsWith('/ws') === (rest !== undefined)
-    )
-    const port = /\/tcp\/(\d+)/.exec(taken ?? '')?.[1]
-    return port === undefined ? wanted : wanted.replace('/tcp/0', `/tcp/${port}`)
-  })
-}
-
-function parsedListenAddress(text: string): Multiaddr {
-  try {
-    return multiaddr(text)
-  } catch (error) {
-    throw listenFailed(text, 'it is no multiaddr, such as /ip4/0.0.0.0/tcp/4801', error)
-  }
-}
-
-const NO_SUCH_ADDRESS = 'this machine has no such address'
-
-/** libp2p gives the cause in the text of its message alone. */
-function listenFailure(error: unknown): string {
-  const text = String(error)
-  if (text.includes('EADDRINUSE')) return 'the port is in use'
-  if (text.includes('EACCES')) return 'permission denied'
-  if (/EADDRNOTAVAIL|EAFNOSUPPORT|ENOTFOUND/.test(text)) return NO_SUCH_ADDRESS
-  return 'it is not an address that TCP can listen on'
 }
