@@ -36,9 +36,7 @@ import {
 } from './origin-records.ts'
 import { Owed } from './owed.ts'
 import type { Origin, OriginDeps, OriginOptions, SubmittedTask } from './origin.ts'
-import { Placements } from './overlay.ts'
 import type {
-  Candidate,
   FinishedReport,
   FinishedVerdict,
   Requester,
@@ -47,6 +45,7 @@ import type {
 } from './ports.ts'
 import { abortable, nameOf } from './reach.ts'
 import { Patience } from './patience.ts'
+import { Places } from './places.ts'
 import { Recovery } from './recovery.ts'
 import type { Target } from './recovery.ts'
 import { parseTaskSpec, specCbor } from './spec.ts'
@@ -56,7 +55,6 @@ import { viewOf } from './task-view.ts'
 import type { OriginEvent, TaskView } from './task-view.ts'
 import { currentEpoch, newTask, stepTask } from './task.ts'
 import type { Task, TaskEffect, TaskEnd, TaskEvent } from './task.ts'
-import { placeOne, WaitingLine } from './waiting-line.ts'
 
 const OWNER: Requester = { kind: 'owner' }
 /** Nobody is attached any more. */
@@ -70,13 +68,12 @@ class OriginDriver implements Origin {
   readonly #deps: OriginDeps
   readonly #options: OriginOptions
   readonly #entries = new Map<TaskId, Entry>()
-  readonly #waiting = new WaitingLine<Entry>()
-  readonly #placements = new Placements()
   readonly #ended = new Set<Entry>()
   readonly #listeners = new Listeners<OriginEvent>()
   readonly #stopping = new AbortController()
   readonly #stopListening: () => void
   readonly #durable: DurableDeps
+  readonly #places: Places
   readonly #offers: Offers
   readonly #recovery: Recovery
   readonly #owed: Owed
@@ -84,8 +81,6 @@ class OriginDriver implements Origin {
   readonly #resumed = Promise.withResolvers<void>()
   #isResumed = false
   #orders = 0
-  #isPlacing = false
-  #isPlacingAgain = false
 
   constructor(deps: OriginDeps, options: OriginOptions) {
     this.#deps = deps
@@ -99,7 +94,9 @@ class OriginDriver implements Origin {
     }
     const parts = { ...deps, owner, stopping: this.#stopping.signal }
     this.#durable = parts
-    this.#offers = new Offers({ ...parts, onForgiven: (entry, node) => this.#forgive(entry, node) })
+    this.#places = new Places({ ...parts, onWaiting: (entry, why) => this.#onWaiting(entry, why) })
+    const onForgiven = (entry: Entry, node: NodeId): void => this.#places.forgive(entry, node)
+    this.#offers = new Offers({ ...parts, onForgiven })
     this.#owed = new Owed(parts)
     this.#patience = new Patience(parts)
     this.#recovery = new Recovery(
@@ -129,7 +126,7 @@ class OriginDriver implements Origin {
     const entry = this.#newEntry(newTask({ taskId, spec, submittedAt: clock.wall() }))
     this.#entries.set(taskId, entry)
     // Placed before it is stored, so that one durable step covers the submission and the first offer.
-    const placement = placeOne(entry, this.#candidates())
+    const placement = this.#places.choose(entry)
     const first = placement.kind === 'placed' ? this.#placeFirst(entry, placement.node) : null
     await this.#admit(entry, requester)
     // From here it is durable: a crash goes on with it at the next start (O1).
@@ -158,7 +155,7 @@ class OriginDriver implements Origin {
     const [offer] = effects
     if (offer?.kind !== 'offer') return null
     entry.task = task
-    entry.placed = this.#placements.add(node, entry.spec.gpu)
+    this.#places.take(entry, node)
     return offer.epoch
   }
 
@@ -171,10 +168,10 @@ class OriginDriver implements Origin {
       await Promise.all([gate.authorizeWith(request, [draft]), store.put(task)])
     } catch (error) {
       this.#entries.delete(task.taskId)
-      this.#unplace(entry)
+      this.#places.giveUp(entry)
       // If this fails too, resume() finds a task whose submission is not in the lane, and drops it.
       store.delete(task.taskId).catch(() => {})
-      this.#placeWaiting()
+      this.#places.placeWaiting()
       throw error
     }
   }
@@ -218,63 +215,13 @@ class OriginDriver implements Origin {
 
   // Placement
 
-  #candidates(): readonly Candidate[] {
-    return this.#placements.over(this.#deps.peers.candidates())
-  }
-
-  /** Only this one is tried: nothing has become free for those that wait. */
   #enqueue(entry: Entry): void {
-    if (this.#patience.isOver(entry)) return
-    const placement = placeOne(entry, this.#candidates())
-    if (placement.kind === 'placed') {
-      this.#onPlaced(entry, placement.node)
-      return
-    }
-    this.#waiting.add(entry, placement.why)
-    this.#onWaiting(entry, placement.why)
-  }
-
-  /** An executor that declined it may be asked again. */
-  #forgive(entry: Entry, node: NodeId): void {
-    const isWaiting = this.#waiting.has(entry)
-    this.#waiting.remove(entry) // Its needs change: it moves to others of its kind.
-    entry.declined.delete(node)
-    if (!isWaiting) return
-    this.#waiting.add(entry, null)
-    this.#placeWaiting()
-  }
-
-  #placeWaiting(): void {
-    this.#isPlacingAgain = true
-    if (this.#isPlacing) return // Called back from a placement of the pass below.
-    this.#isPlacing = true
-    while (this.#isPlacingAgain && this.#waiting.size > 0 && !this.#stopping.signal.aborted) {
-      this.#isPlacingAgain = false
-      this.#waiting.pass(
-        () => this.#candidates(),
-        (entry, node) => this.#onPlaced(entry, node),
-        (entry, why) => this.#onWaiting(entry, why)
-      )
-    }
-    this.#isPlacing = false
-  }
-
-  #onPlaced(entry: Entry, node: NodeId): void {
-    entry.waitingFor = null
-    entry.placed = this.#placements.add(node, entry.spec.gpu)
-    this.#step(entry, { kind: 'placed', node })
+    if (!this.#patience.isOver(entry)) this.#places.enqueue(entry)
   }
 
   #onWaiting(entry: Entry, why: string): void {
-    if (entry.waitingFor === why) return
-    entry.waitingFor = why
     this.#note(entry, `waiting: ${why}`)
     this.#changed(entry)
-  }
-
-  #unplace(entry: Entry): void {
-    if (entry.placed !== null) this.#placements.remove(entry.placed)
-    entry.placed = null
   }
 
   #onPeersChange(): void {
@@ -292,7 +239,7 @@ class OriginDriver implements Origin {
       this.#step(entry, { kind: 'unreachable', node: phase.executor })
     }
     this.#owed.tell(reachable)
-    this.#placeWaiting()
+    this.#places.placeWaiting()
   }
 
   // Steps and their effects
@@ -312,11 +259,11 @@ class OriginDriver implements Origin {
     // A result says itself what its end frees; any other way off a node frees what was set aside there.
     const hasLeft = phase.kind === 'committing' && event.kind !== 'finished'
     const isFreed = entry.placed !== null && (phase.kind === 'queued' || hasLeft)
-    if (isFreed) this.#unplace(entry)
-    if (phase.kind === 'committing') this.#waiting.remove(entry)
+    if (isFreed) this.#places.giveUp(entry)
+    if (phase.kind === 'committing') this.#places.leave(entry)
     for (const effect of effects) this.#carryOut(entry, effect)
     this.#changed(entry)
-    if (isFreed) this.#placeWaiting()
+    if (isFreed) this.#places.placeWaiting()
     return effects
   }
 
@@ -411,11 +358,7 @@ class OriginDriver implements Origin {
       return 'fenced'
     }
     if (entry.task.fenced.includes(epoch)) return 'fenced'
-    if (entry.placed !== null) {
-      this.#placements.ended(entry.placed, report.revision)
-      entry.placed = null
-      this.#placeWaiting() // What it held is free now, before the executor's next pulse says so.
-    }
+    this.#places.ended(entry, report.revision)
     await entry.committed.promise
     return 'committed'
   }
@@ -531,7 +474,7 @@ class OriginDriver implements Origin {
       ...adopted.map((task) => store.put(task)),
       ...dropped.map((taskId) => store.delete(taskId))
     ])
-    this.#placeWaiting()
+    this.#places.placeWaiting()
   }
 
   /** Unfinished: whoever was attached has gone with the old kernel, and the executor is asked. */
@@ -545,7 +488,7 @@ class OriginDriver implements Origin {
       this.#step(entry, ORPHANED)
     } else {
       this.#patience.start(entry)
-      this.#waiting.add(entry, null)
+      this.#places.add(entry)
     }
   }
 
