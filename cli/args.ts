@@ -152,8 +152,12 @@ function argumentError(path: string, command: Command, error: unknown): Error {
     const known = Object.keys(optionsOf(command)).map((name) => `--${name}`)
     return usageError(`${path} has no option ${quoted}${meant(quoted, known)}`, hint)
   }
-  if (/argument missing|ambiguous/.test(error.message)) {
+  if (/argument missing/.test(error.message)) {
     return usageError(`${path}: option ${quoted} needs a value`, hint)
+  }
+  if (/ambiguous/.test(error.message)) {
+    const how = `write ${quoted}=VALUE where it begins with -`
+    return usageError(`${path}: option ${quoted} needs a value: ${how}`, hint)
   }
   if (/does not take an argument/.test(error.message)) {
     return usageError(`${path}: option ${quoted} takes no value`, hint)

@@ -11,14 +11,16 @@ const ASKED_LENGTH_MAX = 200
 export class DeniedError extends WeaverError {
   constructor(request: GateRequest, decision: Decision) {
     const asked = askedText(request)
+    const who = principalText(request.principal)
+    const { rule } = decision
     super(
       'GOVERNANCE_DENIED',
-      `Denied: ${principalText(request.principal)} may not ${asked} (rule ${decision.rule})`,
+      `Denied: ${who} may not ${asked}${circumstancesText(request)} (rule ${rule})`,
       {
         retry: 'never',
         detail: {
-          rule: decision.rule,
-          principal: principalText(request.principal),
+          rule,
+          principal: who,
           action: request.action.slice(0, 64),
           asked,
           hint: decision.hint
@@ -115,6 +117,15 @@ export class EngineFailedError extends WeaverError {
       detail: { hint: 'weaver kernel restart; reinstall weftos if that does not help' }
     })
   }
+}
+
+/** What the same act would have been decided without: members may run a command, but in no role and no image. */
+function circumstancesText({ context }: GateRequest): string {
+  const said = ['role', 'image'].flatMap((name) => {
+    const value = context[name]
+    return typeof value === 'string' ? [`in ${name} ${value.slice(0, 64)}`] : []
+  })
+  return said.length === 0 ? '' : `, ${said.join(' and ')}`
 }
 
 /** `delegate a task, task:abc: sh -c 'echo hi'`: the act in words, with the command where it has one. */

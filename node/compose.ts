@@ -16,7 +16,7 @@ import type { KernelStatus, LogLine } from './api/index.ts'
 import type { RepairWish } from './chain-repair.ts'
 import { blobDisk } from './blob-disk.ts'
 import { threadedChecker } from './chain-checker.ts'
-import { formatConfig, mergeConfig, readConfig } from './config.ts'
+import { formatConfig, mergeConfig, parseHostAndPort, readConfig } from './config.ts'
 import type { NodeConfig, StartFlags } from './config.ts'
 import { openLaneDisk } from './disk.ts'
 import { EgressProxies } from './egress/index.ts'
@@ -486,19 +486,7 @@ function httpServer(service: KernelService, { home, config, log }: Parts): HttpS
       tcp:
         config.http === null
           ? null
-          : { ...hostAndPort(config.http), tokenFile: home.paths.httpToken }
+          : { ...parseHostAndPort(config.http), tokenFile: home.paths.httpToken }
     }
-  )
-}
-
-/** @throws WeaverError `NODE_HTTP_INVALID` */
-function hostAndPort(text: string): { readonly host: string; readonly port: number } {
-  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text)
-  const host = match?.[1] ?? match?.[2]
-  const port = Number(match?.[3])
-  if (host !== undefined && port <= 65_535) return { host, port }
-  throw new WeaverError(
-    'NODE_HTTP_INVALID',
-    `Cannot listen on '${text.slice(0, 64)}': write HOST:PORT, for example 127.0.0.1:7070`
   )
 }

@@ -7,6 +7,7 @@ import { checkedName, parseBytes, WeaverError } from '../core/index.ts'
 import { parseLabels } from './labels.ts'
 
 const CONFIG_VERSION = 1
+const PORT_MAX = 65_535
 
 export interface NodeConfig {
   readonly version: typeof CONFIG_VERSION
@@ -92,6 +93,18 @@ export function mergeConfig(kept: NodeConfig | null, flags: StartFlags): NodeCon
     peers: kept?.peers ?? [],
     blobBudget: checkedSize(flags.blobBudget ?? kept?.blobBudget ?? null)
   }
+}
+
+/** What `http` says. @throws WeaverError `NODE_HTTP_INVALID` */
+export function parseHostAndPort(text: string): { readonly host: string; readonly port: number } {
+  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text)
+  const host = match?.[1] ?? match?.[2]
+  const port = Number(match?.[3])
+  if (host !== undefined && port <= PORT_MAX) return { host, port }
+  throw new WeaverError(
+    'NODE_HTTP_INVALID',
+    `Cannot listen on '${text.slice(0, 64)}': write HOST:PORT with a port from 0 to ${PORT_MAX}, for example 127.0.0.1:7070`
+  )
 }
 
 /** @throws WeaverError `CORE_INVALID_SIZE` */

@@ -3,8 +3,8 @@ import type { NodeId } from '../core/index.ts'
 
 /** A task, a GPU request or a label was not what it must be. */
 export class InvalidSpecError extends WeaverError {
-  constructor(message: string) {
-    super('SCHEDULER_INVALID_SPEC', message)
+  constructor(message: string, hint: string | null = null) {
+    super('SCHEDULER_INVALID_SPEC', message, { detail: { hint } })
   }
 }
 

@@ -2,7 +2,14 @@
 // every executor that is offered it.
 
 import { z } from 'zod'
-import { DEFAULT_SANDBOX, millis, nodeId, parseSandbox, sandboxCbor } from '../core/index.ts'
+import {
+  DEFAULT_SANDBOX,
+  millis,
+  nodeId,
+  parseSandbox,
+  sandboxCbor,
+  WeaverError
+} from '../core/index.ts'
 import type { Cbor, Millis, NodeId, Sandbox } from '../core/index.ts'
 import { InvalidSpecError } from './errors.ts'
 import type { GpuRequest } from './gpu.ts'
@@ -85,7 +92,8 @@ export function parseTaskSpec(value: unknown): TaskSpec {
     const issue = error instanceof z.ZodError ? error.issues[0] : undefined
     const where = issue === undefined ? '' : `${issue.path.join('.')}: ${issue.message}`
     const why = where === '' && error instanceof Error ? error.message : where
-    throw new InvalidSpecError(`Cannot use task: ${why}`)
+    const hint = error instanceof WeaverError ? error.detail['hint'] : null
+    throw new InvalidSpecError(`Cannot use task: ${why}`, typeof hint === 'string' ? hint : null)
   }
 }
 

@@ -28,7 +28,7 @@ function required(args: Args, name: string): string {
   const value = args.text(name)
   if (value !== null) return value
   throw usageError(
-    `weaver agent spawn needs --${name} ${name.toUpperCase()}`,
+    `agent spawn needs --${name} ${name.toUpperCase()}`,
     'see: weaver agent spawn --help'
   )
 }

@@ -7,6 +7,7 @@ import type * as api from '../types/basics.ts'
 
 const NAME_LENGTH_MAX = 256 // A name, an id or an address: longer ones are mistakes.
 const LABELS_MAX = 64
+const DURATION_DAYS_MAX = 31
 
 export const word: z.ZodString = z.string().min(1).max(NAME_LENGTH_MAX)
 export const count: z.ZodNumber = z.number().int().nonnegative()
@@ -18,7 +19,7 @@ export const time: z.ZodNumber = z
 export const duration: z.ZodNumber = z
   .number()
   .positive()
-  .max(31 * 86_400_000)
+  .max(DURATION_DAYS_MAX * 86_400_000, { message: `must be at most ${DURATION_DAYS_MAX} days` })
 
 /** Any JSON value: a parsed body cannot hold anything else. */
 export const json: z.ZodType<api.Json> = z.any().meta({ id: 'Json', description: 'Any JSON value' })

@@ -237,11 +237,13 @@ describe('weaver exit codes', () => {
     ['task show', /needs ID/],
     ['mesh invite --ttl soon', /Cannot read 'soon' as a duration/],
     ['mesh invite --ttl 0s', /--ttl '0s' is no time/],
+    ['mesh invite --ttl -5m', /--ttl needs a value: write --ttl=VALUE where it begins with -;/],
+    ['mesh invite --ttl 99d', /'ttlMs' is wrong: must be at most 31 days$/m],
     ['kernel logs --process=', /--process needs a value, not an empty one/],
     ['mesh invite --uses many', /--uses 'many' is not a whole number/],
     ['mesh invite --role king', /--role 'king' is not one of member, admin/],
     ['tool call hash {', /Cannot read '\{' as JSON/],
-    ['agent spawn --name a', /needs --runtime/],
+    ['agent spawn --name a', /^weaver: agent spawn needs --runtime RUNTIME;/],
     ['completion tcsh', /must be bash, zsh or fish/],
     ['help nothing', /no command 'nothing'/]
   ]

@@ -113,6 +113,15 @@ describe('governance/gate', () => {
     assert.match(String(denied.detail['hint']), /weaver mesh invite/)
   })
 
+  it('a denial says in which role and image the command would have run', async () => {
+    const { gate } = bench()
+    const context = { ...request.context, role: 'coder', image: 'localhost/tools:1' }
+    await assert.rejects(gate.authorize({ ...request, context, principal: stranger }), {
+      code: 'GOVERNANCE_DENIED',
+      message: / 'echo hi', in role coder and in image localhost\/tools:1 \(rule /
+    })
+  })
+
   const broken: readonly (readonly [string, unknown, string])[] = [
     ['an unknown action', { action: 'world.end' }, 'gate.unknown-action'],
     [

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { formatConfig, mergeConfig, parseConfig } from '../../../node/config.ts'
+import { formatConfig, mergeConfig, parseConfig, parseHostAndPort } from '../../../node/config.ts'
 import type { StartFlags } from '../../../node/config.ts'
 
 const silent: StartFlags = { name: null, labels: null, gpu: null, listen: null, http: null }
@@ -25,6 +25,15 @@ describe('node/config', () => {
     assert.deepEqual(mergeConfig(kept, silent), first)
     assert.equal(mergeConfig(kept, { ...silent, http: 'off' }).http, null)
     assert.deepEqual(mergeConfig(kept, { ...silent, labels: ['a=b'] }).labels, { a: 'b' })
+  })
+
+  it('reads where the control API is to listen, and says what is wrong with it', () => {
+    assert.deepEqual(parseHostAndPort('127.0.0.1:7070'), { host: '127.0.0.1', port: 7070 })
+    assert.deepEqual(parseHostAndPort('[::1]:0'), { host: '::1', port: 0 })
+    for (const text of ['7070', ':7070', '127.0.0.1', '127.0.0.1:65536', '::1:7070', 'a b:1']) {
+      const error = { code: 'NODE_HTTP_INVALID', message: /HOST:PORT with a port from 0 to 65535/ }
+      assert.throws(() => parseHostAndPort(text), error, text)
+    }
   })
 
   for (const [text, problem] of [

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import {
   channelPair,
   decodeCbor,
+  DEFAULT_SANDBOX,
   encodeCbor,
   epoch,
   millis,
@@ -281,6 +282,17 @@ describe('scheduler/wire', () => {
 })
 
 describe('scheduler/spec', () => {
+  it('parseTaskSpec() says how to write a grant that it cannot read', () => {
+    const sandbox = { containment: 'os', grants: ['files:/x'], limits: DEFAULT_SANDBOX.limits }
+    assert.throws(
+      () => parseTaskSpec({ ...testSpec(), sandbox }),
+      (error) =>
+        error instanceof WeaverError &&
+        error.code === 'SCHEDULER_INVALID_SPEC' &&
+        String(error.detail['hint']).startsWith('write fs.read:/path')
+    )
+  })
+
   it('parseTaskSpec() takes a whole spec', () => {
     assert.deepEqual(parseTaskSpec(offer.spec), offer.spec)
   })
