@@ -6,8 +6,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { agentStore } from '../agents/index.ts'
-import { millis, parseBytes, signerFromSeed, toHex, utf8, WeaverError } from '../core/index.ts'
-import type { KeyValueStore, Logger, Signer } from '../core/index.ts'
+import { millis, parseBytes, signerFromSeed, toHex } from '../core/index.ts'
+import type { Logger, Signer } from '../core/index.ts'
 import { systemClock, systemEntropy, systemPrng } from '../core/system.ts'
 import { libp2pNetwork } from '../mesh/index.ts'
 import type { Mesh } from '../mesh/index.ts'
@@ -39,6 +39,7 @@ import type { Kernel, KernelDeps } from './kernel.ts'
 import { kernelService } from './kernel-service.ts'
 import { LOG_LINES_KEPT_MAX, POLICY_LOAD_DELAY_MS, STOP_GRACE_MS } from './limits.ts'
 import { rememberPorts, withRememberedPorts } from './listen-ports.ts'
+import { nextIncarnation } from './incarnation.ts'
 import { collectWhenIdle, ownCpuMs, ownThreadMs, thoroughCollector } from './idle-garbage.ts'
 import { LogFile } from './log-file.ts'
 import { logStream, parseLogLine } from './log-stream.ts'
@@ -202,7 +203,7 @@ async function openKernel(
   const { home, log, config, opened } = parts
   const { paths, store } = home
   const clock = systemClock
-  const incarnation = await nextIncarnation(store)
+  const incarnation = await nextIncarnation({ store, entropy: systemEntropy })
   const resources = await ownResources({ run: runCommand, log }, { gpu: config.gpu })
   const listen = await withRememberedPorts(store, config.listen)
 
@@ -458,23 +459,6 @@ function trapRecorder(
         log.error('Cannot record what a process changed', { pid, why: String(error) })
       })
   }
-}
-
-/** Counted durably before anything is said to anybody: two runs never share a generation. */
-async function nextIncarnation(
-  store: KeyValueStore
-): Promise<{ readonly generation: number; readonly bootId: string }> {
-  const key = 'node/generation'
-  const stored = await store.get(key)
-  const generation = Number(stored === null ? '0' : new TextDecoder().decode(stored)) + 1
-  if (!Number.isSafeInteger(generation)) {
-    throw new WeaverError(
-      'STORE_FAILED',
-      'Cannot count the starts of this home: its store is damaged'
-    )
-  }
-  await store.write([{ key, value: utf8(String(generation)) }])
-  return { generation, bootId: toHex(systemEntropy.bytes(8)) }
 }
 
 function httpServer(service: KernelService, { home, config, log }: Parts): HttpServer {
