@@ -16,7 +16,7 @@ import { fullBudget, isSpent, spend } from '../asking/index.ts'
 import type { Budget, ProcessService, ProcessSocket, ProcessSockets } from '../asking/index.ts'
 import { refusalOf } from './admission.ts'
 import type { App } from './app.ts'
-import type * as Answering from './answering.ts'
+import type * as Answering from './loaded-late.ts'
 import { serveRun } from './attached-run.ts'
 import { ApiRefusal, cannotListen, socketPathTooLong } from './errors.ts'
 import {
@@ -57,7 +57,7 @@ export function processSockets(
       count += 1
       const path = join(directory, `${count}.sock`)
       await made
-      const door = new Door(deps, service, { path, answering: await import('./answering.ts') })
+      const door = new Door(deps, service, { path, answering: await import('./loaded-late.ts') })
       await door.open()
       return { path, close: () => door.close() } satisfies ProcessSocket
     }

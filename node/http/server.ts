@@ -166,7 +166,7 @@ export class HttpServer {
   }
 
   #answer(): Promise<Answer> {
-    this.#answering ??= import('./answering.ts').then(({ createApp, getRequestListener }) => {
+    this.#answering ??= import('./loaded-late.ts').then(({ createApp, getRequestListener }) => {
       const { version } = this.#options
       const app = createApp({ ...this.#deps, slots: this.#slots, version })
       return getRequestListener((request) => app(request), { overrideGlobalObjects: false })
