@@ -88,7 +88,7 @@ export class ChainSync {
   /** Peers of an older version, which answer calls and send no streams. */
   readonly #streamless = new Set<NodeId>()
   #onServed: () => void = () => undefined
-  #isStopped = false
+  readonly #stopping = new AbortController()
   #isAnnouncing = false
 
   constructor(deps: ChainSyncDeps) {
@@ -144,10 +144,15 @@ export class ChainSync {
     return promise
   }
 
+  /** Waits for what is being checked and stored, and for no peer's answer. */
   async stop(): Promise<void> {
-    this.#isStopped = true
+    this.#stopping.abort()
     this.#unsubscribe()
     await Promise.all(this.#pulls.values())
+  }
+
+  get #isStopped(): boolean {
+    return this.#stopping.signal.aborted
   }
 
   async #serve(request: RpcRequest): Promise<Cbor> {
@@ -252,7 +257,7 @@ export class ChainSync {
     const isLong = want.toHeight - want.fromHeight >= CHAIN_STREAM_BLOCKS_MIN
     if (isLong && !bare && !this.#streamless.has(peer)) {
       try {
-        const runs = streamRuns(this.#deps, peer, want)
+        const runs = streamRuns({ ...this.#deps, signal: this.#stopping.signal }, peer, want)
         return await this.#acceptAll(peer, want, {
           from: runs,
           accept: (run) => chain.acceptRun(lane, run).finally(() => run.giveBack()),
@@ -282,15 +287,19 @@ export class ChainSync {
       }
       return true
     }
-    for await (const fetched of source.from) {
-      if (this.#isStopped) break
-      const accepted = source.accept(fetched) // R1
-      accepted.catch(() => undefined)
-      accepting.push(accepted)
-      if (!(await settle(source.underWayMax - 1))) return hasGrown
+    try {
+      for await (const fetched of source.from) {
+        if (this.#isStopped) break
+        const accepted = source.accept(fetched) // R1
+        accepted.catch(() => undefined)
+        accepting.push(accepted)
+        if (!(await settle(source.underWayMax - 1))) return hasGrown
+      }
+      await settle(0)
+      return hasGrown
+    } finally {
+      await Promise.allSettled(accepting) // Where the peer broke off, too: nothing is stored after a stop.
     }
-    await settle(0)
-    return hasGrown
   }
 
   /** False: the lane does not grow any further by what this peer sends. */
@@ -309,9 +318,8 @@ export class ChainSync {
     range: { readonly from: number; readonly to: number; readonly bare: boolean }
   ): Promise<readonly Uint8Array[]> {
     const body = { lane, ...range, bytesMax: CHAIN_BATCH_BYTES }
-    const answer = await this.#deps.rpc.call(peer, SERVICE, 'read', body, {
-      timeoutMs: CHAIN_READ_TIMEOUT_MS
-    })
+    const options = { timeoutMs: CHAIN_READ_TIMEOUT_MS, signal: this.#stopping.signal }
+    const answer = await this.#deps.rpc.call(peer, SERVICE, 'read', body, options)
     return recordsSchema.parse(answer).records
   }
 }

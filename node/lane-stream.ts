@@ -77,12 +77,19 @@ const resultSchema = z.object({ next: z.int().min(1) })
  * what the call throws, and FormatError `CHAIN_FORMAT_INVALID` for bytes that are no records.
  */
 export async function* streamRuns(
-  { rpc, meter }: { readonly rpc: RpcClient; readonly meter: StreamMeter },
+  deps: {
+    readonly rpc: RpcClient
+    readonly meter: StreamMeter
+    /** Ends the call, whatever the peer does. */
+    readonly signal: AbortSignal
+  },
   peer: NodeId,
   { lane, fromHeight, toHeight }: Want
 ): AsyncGenerator<LentRun, void, void> {
   const body: Cbor = { lane, from: fromHeight, to: toHeight }
-  const call = rpc.open(peer, 'chain', STREAM_METHOD, body, { timeoutMs: CHAIN_STREAM_TIMEOUT_MS })
+  const { rpc, meter, signal } = deps
+  const options = { timeoutMs: CHAIN_STREAM_TIMEOUT_MS, signal }
+  const call = rpc.open(peer, 'chain', STREAM_METHOD, body, options)
   const cutter = new RunCutter()
   let isOver = false
   try {

@@ -87,6 +87,8 @@ export const CHECKPOINT_IDLE_MS = 1000
 export const CHECKPOINT_WAIT_MS = 5000
 /** Or after so many blocks: at 1,000 blocks a second, a signature of 0.5 ms each second. */
 export const CHECKPOINT_BLOCKS = 1024
+/** For members to cosign it before the others are told of it: a round trip and a sync to disk, on a slow link. */
+export const WITNESS_WAIT_MS: Millis = millis(2000)
 /** An export goes to the command in pieces of this size: one event each, a fraction of a millisecond to encode. */
 export const EXPORT_CHUNK_BYTES: number = 256 * 1024
 

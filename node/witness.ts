@@ -2,13 +2,14 @@
 // here. Whoever shows two histories of a lane is found out, and the proof goes to everybody.
 //
 // Invariants
-//   W1. One round at a time: a checkpoint, then the witnesses, then the result to all.
+//   W1. One round at a time: a checkpoint, then the witnesses, then the result to all. Who has not answered within
+//       WITNESS_WAIT_MS holds nobody up: its cosignature is told when it comes.
 //   W2. Nothing a peer says of another's lane is believed without that other's signature.
 //   W3. Evidence travels on: whoever comes to know it tells all it is connected to, now and later.
 
 import { z } from 'zod'
 import type { Chain, CosignAnswer, CosignRequest, LaneHead } from '../chain/index.ts'
-import { millis, toHex, WeaverError } from '../core/index.ts'
+import { millis, toHex, underEither, WeaverError } from '../core/index.ts'
 import type { Cbor, Clock, Logger, NodeId } from '../core/index.ts'
 import type { RpcClient, RpcRequest, RpcService } from '../mesh/index.ts'
 import {
@@ -16,7 +17,8 @@ import {
   CHAIN_READ_TIMEOUT_MS,
   CHECKPOINT_BLOCKS,
   CHECKPOINT_IDLE_MS,
-  CHECKPOINT_WAIT_MS
+  CHECKPOINT_WAIT_MS,
+  WITNESS_WAIT_MS
 } from './limits.ts'
 
 const SERVICE = 'witness'
@@ -42,6 +44,15 @@ export interface WitnessDeps {
   readonly log: Logger
 }
 
+/** A member is asked for its cosignature. */
+interface Asking {
+  /** There is a newer checkpoint by now. */
+  isStale: boolean
+  /** A round asks: what comes of it is for all. */
+  isForAll: boolean
+  done: Promise<void>
+}
+
 export class Witness {
   readonly #deps: WitnessDeps
   readonly #stopping = new AbortController()
@@ -49,12 +60,14 @@ export class Witness {
   readonly #sizes = new Map<NodeId, number>()
   /** The last head of each peer and lane that was compared: most come again and again. */
   readonly #compared = new Map<string, string>()
+  readonly #asking = new Map<NodeId, Asking>()
   /** By how much the clock of each peer was ahead of ours when it cosigned last; negative for behind. */
   readonly #clocks = new Map<NodeId, number>()
   readonly #work = new Set<Promise<void>>()
   readonly #unsubscribe: readonly (() => void)[]
   #waiting: Promise<void> | null = null
   #round: Promise<void> = Promise.resolve()
+  #isGathering = false
 
   constructor(deps: WitnessDeps) {
     this.#deps = deps
@@ -90,7 +103,7 @@ export class Witness {
       for (const { lane, state } of chain.status()) {
         if (state === 'forked' || state === 'truncated') this.#spread(lane, [peer])
       }
-      await this.#asked(peer)
+      await this.#asked(peer, false)
       this.#tell([peer])
     })
   }
@@ -202,37 +215,76 @@ export class Witness {
   async #roundNow(): Promise<void> {
     const { chain, connectedPeers } = this.#deps
     await chain.proofs.checkpoint()
-    const peers = connectedPeers()
-    await Promise.all(peers.map((peer) => this.#asked(peer)))
+    this.#isGathering = true
+    const answers = connectedPeers().map((peer) => this.#asked(peer, true))
+    await this.#soon(Promise.all(answers))
+    this.#isGathering = false // Before all are told: what comes from here on is told by itself (W1).
     this.#tell(connectedPeers())
   }
 
+  /** Resolves with `work`, which never rejects, or after WITNESS_WAIT_MS. */
+  async #soon(work: Promise<unknown>): Promise<void> {
+    const over = new AbortController()
+    const wait = underEither(this.#stopping.signal, over, (signal) =>
+      this.#deps.clock.sleep(WITNESS_WAIT_MS, signal)
+    ).catch(() => undefined) // It is over, or we stop.
+    await Promise.race([work, wait])
+    over.abort()
+  }
+
+  /** One question at a time: who is slow is asked once more, for what is newest by then. Never rejects. */
+  #asked(peer: NodeId, isForAll: boolean): Promise<void> {
+    const before = this.#asking.get(peer)
+    if (before !== undefined) {
+      before.isStale = true
+      before.isForAll ||= isForAll
+      return before.done
+    }
+    const asking: Asking = { isStale: true, isForAll, done: Promise.resolve() }
+    this.#asking.set(peer, asking)
+    asking.done = this.#askAnew(peer, asking)
+    return asking.done
+  }
+
+  async #askAnew(peer: NodeId, asking: Asking): Promise<void> {
+    while (asking.isStale && !this.#stopping.signal.aborted) {
+      asking.isStale = false
+      const isNew = await this.#askOnce(peer)
+      if (isNew && asking.isForAll && !this.#isGathering) this.#tell(this.#deps.connectedPeers())
+    }
+    this.#asking.delete(peer) // In the turn of that last look: whoever comes later asks anew.
+  }
+
   /** Asks one peer to cosign the newest checkpoint, and once more when it remembers another one. */
-  async #asked(peer: NodeId): Promise<void> {
-    const { chain, rpc, log } = this.#deps
+  async #askOnce(peer: NodeId): Promise<boolean> {
+    const { chain, log } = this.#deps
     try {
       for (let attempt = 0; attempt < 2 && !this.#stopping.signal.aborted; attempt += 1) {
         const request = await chain.proofs.request(this.#sizes.get(peer) ?? 0)
-        if (request === null) return
-        const body = requestCbor(request)
-        const timeoutMs = CHAIN_READ_TIMEOUT_MS
-        const reply = await rpc.call(peer, SERVICE, 'cosign', body, { timeoutMs })
-        const answer = answerSchema.parse(reply)
+        if (request === null) return false
+        const answer = answerSchema.parse(await this.#ask(peer, 'cosign', requestCbor(request)))
         if (answer.status === 200) {
-          if (!(await chain.proofs.addCosignature(peer, answer))) return
+          if (!(await chain.proofs.addCosignature(peer, answer))) return false
           this.#noteSize(peer, answer.text)
           this.#noteClock(peer, answer.line.signature)
-          return
+          return true
         }
         if (answer.status !== 409) {
           log.warn('A member does not cosign our checkpoint', { peer, status: answer.status })
-          return
+          return false
         }
         this.#sizes.set(peer, answer.size)
       }
     } catch (error) {
       log.debug('Cannot have a checkpoint cosigned', { peer, error: String(error) }) // The next round may.
     }
+    return false
+  }
+
+  /** No answer holds up the stop. */
+  #ask(peer: NodeId, method: string, body: Cbor, service: string = SERVICE): Promise<unknown> {
+    const options = { timeoutMs: CHAIN_READ_TIMEOUT_MS, signal: this.#stopping.signal }
+    return this.#deps.rpc.call(peer, service, method, body, options)
   }
 
   /** Signed by the peer, just now: its clock, in seconds, stands in front of the signature. */
@@ -263,23 +315,19 @@ export class Witness {
 
   /** The one block of a peer that is not ours: `accept` keeps it as proof if it is signed. */
   async #pullOther(peer: NodeId, { lane, height }: LaneHead): Promise<void> {
-    const { chain, rpc } = this.#deps
+    const { chain } = this.#deps
     // What was signed is enough, and all that one who keeps headers only can give.
     const body = { lane, from: height, bytesMax: CHAIN_BATCH_BYTES, bare: true }
-    const timeoutMs = CHAIN_READ_TIMEOUT_MS
-    const reply = await rpc.call(peer, 'chain', 'read', body, { timeoutMs })
-    const { records } = recordsSchema.parse(reply)
+    const { records } = recordsSchema.parse(await this.#ask(peer, 'read', body, 'chain'))
     const outcome = await chain.accept(lane, records.slice(0, 1))
     if (outcome.kind === 'refused') this.forked(lane)
   }
 
   /** Asked after we held what we hold, an honest owner has as much: what it told before may be old. */
   async #askOwner(owner: NodeId): Promise<void> {
-    const { chain, rpc, log } = this.#deps
+    const { chain, log } = this.#deps
     const ours = chain.heads().find(({ lane }) => lane === owner)?.height ?? 0
-    const timeoutMs = CHAIN_READ_TIMEOUT_MS
-    const reply = await rpc.call(owner, SERVICE, 'head', null, { timeoutMs })
-    const { height } = headSchema.parse(reply)
+    const { height } = headSchema.parse(await this.#ask(owner, 'head', null))
     if (height < ours)
       log.error('A member has lost blocks of its own lane', { owner, height, ours })
     chain.proofs.noteOwner(owner, height < ours)

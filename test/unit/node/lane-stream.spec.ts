@@ -96,7 +96,8 @@ async function fetched(service: Pick<RpcService, 'serve'>, owner: Chain, height:
 
 async function runsOf(rpc: RpcClient, want: Want): Promise<readonly RecordRun[]> {
   const runs: RecordRun[] = []
-  for await (const run of streamRuns({ rpc, meter: () => undefined }, OWNER, want)) runs.push(run)
+  const deps = { rpc, meter: () => undefined, signal: new AbortController().signal }
+  for await (const run of streamRuns(deps, OWNER, want)) runs.push(run)
   return runs
 }
 

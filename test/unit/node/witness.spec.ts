@@ -29,6 +29,7 @@ class Net {
   readonly nodes: Node[] = []
   readonly #services = new Map<NodeId, Map<string, RpcService>>()
   readonly #cut = new Set<string>()
+  readonly #mute = new Map<string, Promise<void> | null>()
   readonly #delivered = new Set<Promise<unknown>>()
 
   async join(
@@ -70,6 +71,18 @@ class Net {
     for (const pair of [`${a.id} ${b.id}`, `${b.id} ${a.id}`]) this.#cut.add(pair)
   }
 
+  /** Takes what it is asked, and does not answer. */
+  mute(node: Node, service: string, method: string): void {
+    this.#mute.set(`${node.id} ${service} ${method}`, null)
+  }
+
+  /** As `mute`, until the returned function is called. */
+  delay(node: Node, service: string, method: string): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#mute.set(`${node.id} ${service} ${method}`, promise)
+    return resolve
+  }
+
   /** One round of gossip: each node's heads reach those it is connected to, and all that follows from it. */
   async gossip(): Promise<void> {
     for (const node of this.nodes) {
@@ -97,22 +110,31 @@ class Net {
 
   #client(self: NodeId): RpcClient {
     const call = async (
-      ...[peer, name, method, body]: readonly [NodeId, string, string, Cbor]
+      ...[peer, name, method, body, options]: Parameters<RpcClient['call']>
     ): Promise<unknown> => {
       const service = this.#peersOf(self).includes(peer)
         ? this.#services.get(peer)?.get(name)
         : undefined
       if (service === undefined) throw new WeaverError('MESH_PEER_UNREACHABLE', 'Cannot reach it')
+      const release = this.#mute.get(`${peer} ${name} ${method}`)
+      if (release === null) {
+        await clock.sleep(options?.timeoutMs ?? millis(30_000), options?.signal)
+        throw new WeaverError('MESH_CALL_TIMED_OUT', 'Cannot complete it: no answer')
+      }
+      await release
       const request = { peer: self, method, body: decodeCbor(encodeCbor(body)) }
       return decodeCbor(encodeCbor(await service.serve(request as RpcRequest)))
     }
+    const isMute = (...[peer, name, method]: Parameters<RpcClient['call']>): boolean =>
+      this.#mute.has(`${peer} ${name} ${method}`)
     const track = (promise: Promise<unknown>): Promise<unknown> => {
       const done = promise.catch(() => undefined).finally(() => this.#delivered.delete(done))
       this.#delivered.add(done)
       return promise
     }
     return {
-      call: (...args) => track(call(args[0], args[1], args[2], args[3])),
+      // What nobody answers waits for the clock.
+      call: (...args) => (isMute(...args) ? call(...args) : track(call(...args))),
       notify: (...args) =>
         void track(call(args[0], args[1], args[2], args[3])).catch(() => undefined),
       open: () => {
@@ -124,6 +146,12 @@ class Net {
 
 function lanesOf({ chain }: Node): Readonly<Record<string, string>> {
   return Object.fromEntries(chain.status().map(({ lane, state }) => [lane, state]))
+}
+
+/** The blocks that the newest checkpoint of an owner covers as `node` knows it, and how many have cosigned it. */
+function coveredAt({ chain }: Node, owner: Node): readonly number[] {
+  const latest = chain.proofs.latest(owner.id)
+  return [latest?.size ?? 0, latest?.witnesses.length ?? 0]
 }
 
 async function settled(net: Net): Promise<void> {
@@ -225,6 +253,42 @@ describe('node: witnesses', () => {
     await net.gossip()
     assert.equal(lanesOf(peer)[owner.id], 'ok')
     for (const node of [peer, whole]) await net.leave(node)
+  })
+
+  it('a member that answers nothing holds up neither what the others learn nor the stop', async () => {
+    const net = new Net()
+    const nodes = [await net.join(kit(1)), await net.join(kit(2)), await net.join(kit(3))]
+    const [owner, other, silent] = nodes
+    assert(owner !== undefined && other !== undefined && silent !== undefined)
+    for (const method of ['cosign', 'head']) net.mute(silent, 'witness', method)
+    net.mute(silent, 'chain', 'read')
+    for (let block = 1; block <= 2; block += 1) {
+      await owner.chain.append([draft(block)])
+      await settled(net)
+      await settled(net)
+      assert.deepEqual(coveredAt(other, owner), [block, 1])
+    }
+    const began = clock.now()
+    await owner.chain.append([draft(3)])
+    silent.chain.append([draft(4)]).catch(() => undefined)
+    await net.gossip() // So that both ask it for blocks.
+    await net.close()
+    assert.equal(clock.now(), began)
+  })
+
+  it('a member that answers late is in the checkpoint that all others have', async () => {
+    const net = new Net()
+    const nodes = [await net.join(kit(1)), await net.join(kit(2)), await net.join(kit(3))]
+    const [owner, other, late] = nodes
+    assert(owner !== undefined && other !== undefined && late !== undefined)
+    const answer = net.delay(late, 'witness', 'cosign')
+    await owner.chain.append([draft(1)])
+    for (let turn = 0; turn < 2; turn += 1) await settled(net)
+    assert.deepEqual(coveredAt(other, owner), [1, 1])
+    answer()
+    await net.quiet()
+    assert.deepEqual(coveredAt(other, owner), [1, 2])
+    await net.close()
   })
 
   it('who comes later learns of the evidence when it connects', async () => {
