@@ -6,11 +6,13 @@
 //       WITNESS_WAIT_MS holds nobody up: its cosignature is told when it comes.
 //   W2. Nothing a peer says of another's lane is believed without that other's signature.
 //   W3. Evidence travels on: whoever comes to know it tells all it is connected to, now and later.
+//   W4. An owner that shows less of its lane than we hold is asked. Where it gives no answer, what it says
+//       CHAIN_READ_TIMEOUT_MS later counts as one: nothing of before is under way any more.
 
 import { z } from 'zod'
 import type { Chain, CosignAnswer, CosignRequest, LaneHead } from '../chain/index.ts'
 import { millis, toHex, underEither, WeaverError } from '../core/index.ts'
-import type { Cbor, Clock, Logger, NodeId } from '../core/index.ts'
+import type { Cbor, Clock, Logger, Millis, NodeId } from '../core/index.ts'
 import type { RpcClient, RpcRequest, RpcService } from '../mesh/index.ts'
 import {
   CHAIN_BATCH_BYTES,
@@ -61,6 +63,8 @@ export class Witness {
   /** The last head of each peer and lane that was compared: most come again and again. */
   readonly #compared = new Map<string, string>()
   readonly #asking = new Map<NodeId, Asking>()
+  /** Owners that have not said what became of their blocks up to this height, and since when (W4). */
+  readonly #unanswered = new Map<NodeId, { readonly height: number; readonly since: Millis }>()
   /** By how much the clock of each peer was ahead of ours when it cosigned last; negative for behind. */
   readonly #clocks = new Map<NodeId, number>()
   readonly #work = new Set<Promise<void>>()
@@ -118,7 +122,7 @@ export class Witness {
       const key = `${peer} ${head.lane}`
       const seen = `${head.height} ${toHex(head.hash)}`
       const isOwner = head.lane === peer
-      if (isOwner && head.height >= ours) chain.proofs.noteOwner(peer, false)
+      if (isOwner) this.#weighOwner(peer, head.height, ours)
       if (head.height > ours || this.#compared.get(key) === seen) continue
       this.#compared.set(key, seen)
       this.#run('compare heads', async () => {
@@ -325,12 +329,33 @@ export class Witness {
 
   /** Asked after we held what we hold, an honest owner has as much: what it told before may be old. */
   async #askOwner(owner: NodeId): Promise<void> {
-    const { chain, log } = this.#deps
+    const { chain, clock } = this.#deps
     const ours = chain.heads().find(({ lane }) => lane === owner)?.height ?? 0
+    if (!this.#unanswered.has(owner))
+      this.#unanswered.set(owner, { height: ours, since: clock.now() })
     const { height } = headSchema.parse(await this.#ask(owner, 'head', null))
-    if (height < ours)
+    this.#unanswered.delete(owner)
+    this.#noteOwner(owner, height, ours)
+  }
+
+  /** What an owner says unasked. */
+  #weighOwner(owner: NodeId, height: number, ours: number): void {
+    const asked = this.#unanswered.get(owner)
+    if (height >= ours) {
+      this.#unanswered.delete(owner)
+      this.#noteOwner(owner, height, ours)
+    } else if (asked !== undefined) {
+      const isLater = this.#deps.clock.now() - asked.since >= CHAIN_READ_TIMEOUT_MS
+      if (isLater && height < asked.height) this.#noteOwner(owner, height, asked.height) // W4
+    }
+  }
+
+  #noteOwner(owner: NodeId, height: number, ours: number): void {
+    const { chain, log } = this.#deps
+    const isShort = height < ours
+    if (isShort && chain.proofs.stateOf(owner) !== 'truncated')
       log.error('A member has lost blocks of its own lane', { owner, height, ours })
-    chain.proofs.noteOwner(owner, height < ours)
+    chain.proofs.noteOwner(owner, isShort)
   }
 
   #run(what: string, work: () => Promise<void>): void {

@@ -9,6 +9,7 @@ import { decodeCbor, encodeCbor, millis, WeaverError } from '../../../core/index
 import type { Cbor, NodeId } from '../../../core/index.ts'
 import type { RpcClient, RpcRequest, RpcService } from '../../../mesh/index.ts'
 import { ChainSync } from '../../../node/chain-sync.ts'
+import { CHAIN_READ_TIMEOUT_MS } from '../../../node/limits.ts'
 import { Witness } from '../../../node/witness.ts'
 import { silentLog } from '../../doubles/silent-log.ts'
 import { VirtualClock } from '../../sim/world/virtual-clock.ts'
@@ -289,6 +290,34 @@ describe('node: witnesses', () => {
     await net.quiet()
     assert.deepEqual(coveredAt(other, owner), [1, 2])
     await net.close()
+  })
+
+  it('an owner that shows less, and is silent when asked, is truncated once it has said it again', async () => {
+    const net = new Net()
+    const [reader, writer] = [kit(2), kit(1)]
+    const peer = await net.join(reader)
+    const owner = await net.join(writer)
+    await owner.chain.append([draft(1)])
+    const cut = kit(1)
+    for (const name of writer.disk.names()) cut.disk.put(name, writer.disk.contents(name))
+    await owner.chain.append([draft(2)])
+    await net.gossip()
+    await net.leave(owner)
+    const shorter = await net.join(cut)
+    net.mute(shorter, 'witness', 'head')
+    await net.gossip()
+    clock.advanceTo(millis(clock.now() + CHAIN_READ_TIMEOUT_MS - 1))
+    await net.gossip() // What it says before may have been under way for as long.
+    assert.equal(lanesOf(peer)[owner.id], 'ok')
+    clock.advanceTo(millis(clock.now() + 1))
+    await net.gossip()
+    assert.equal(lanesOf(peer)[owner.id], 'truncated')
+    await net.leave(shorter)
+    const whole = await net.join(writer)
+    await net.gossip()
+    assert.equal(lanesOf(peer)[owner.id], 'ok')
+    await net.close()
+    assert(whole.id === owner.id)
   })
 
   it('who comes later learns of the evidence when it connects', async () => {
