@@ -157,7 +157,7 @@ describe('chaos: a member that forges its lane (attack classes 19 and 20)', func
     await until(async () => {
       await show(laptop, all.slice(0, 1))
       return (await laneOf(laptop, mallory.id))?.state === 'truncated'
-    })
+    }, 10_000)
     assert.equal((await laneOf(laptop, mallory.id))?.height, 3)
   })
 

@@ -1,5 +1,6 @@
 // A peer of real libp2p that knows the whole protocol and keeps to none of it. It can join by an invite and
-// then say what it likes: wrong hellos, forged statements, poisoned documents, the same bytes twice.
+// then say what it likes: wrong hellos, forged statements, poisoned documents, the same bytes twice. What it is not
+// told to do it does as any member: a stream that it took and never answered would be an attack, too.
 
 import { randomBytes } from 'node:crypto'
 import { signerFromSeed } from '../../../core/index.ts'
@@ -14,6 +15,8 @@ import type { Hello, HelloRefusal } from '../../../mesh/membership/hello.ts'
 import { parseInvite } from '../../../mesh/membership/invite-line.ts'
 import { requestAdmission } from '../../../mesh/membership/joiner.ts'
 import type { Admission } from '../../../mesh/membership/joiner.ts'
+import { Link } from '../../../mesh/peers/link.ts'
+import { MESH_SERVICE } from '../../../mesh/peers/pulse.ts'
 import { RpcNode } from '../../../mesh/rpc/index.ts'
 import { silentLog } from '../../doubles/silent-log.ts'
 
@@ -26,6 +29,7 @@ export class HostilePeer {
   mesh: MeshId | null = null
   /** What it answers to a hello; null accepts. */
   refuseHello: HelloRefusal | null = null
+  readonly #links = new Map<Connection, Link>()
 
   private constructor(seed: Uint8Array) {
     this.signer = signerFromSeed(seed)
@@ -33,6 +37,8 @@ export class HostilePeer {
     this.network = libp2pNetwork({ ...deps, seed }, { listen: [LOOPBACK] })
     const protocolOf = (service: string): string | null => this.protocol(service)
     this.rpc = new RpcNode({ ...deps, protocolOf })
+    // A member that leaves pulses unanswered is cut within seconds, again and again.
+    this.rpc.serve({ name: MESH_SERVICE, serve: async () => null })
   }
 
   static async start(seed: Uint8Array = new Uint8Array(randomBytes(32))): Promise<HostilePeer> {
@@ -79,7 +85,7 @@ export class HostilePeer {
     const connection = await this.dial(nodeId, addresses)
     const stream = await connection.openStream(helloProtocol(mesh), forever())
     await greet(new Exchange(stream), { ...this.hello(), ...hello }, async () => null)
-    this.rpc.attach(connection)
+    this.#attach(connection)
     return connection
   }
 
@@ -114,12 +120,21 @@ export class HostilePeer {
   }
 
   #connected(connection: Connection): void {
-    connection.onStream((protocol, stream) => {
-      if (this.mesh !== null && protocol === helloProtocol(this.mesh)) {
-        // Whichever of the two dialled: the other side keeps one connection, and closes the other.
-        void this.#answerHello(stream).then(() => this.rpc.attach(connection))
-      } else this.rpc.accept(connection, protocol, stream)
-    })
+    const openings = new Map<string, (stream: ByteStream) => void>()
+    this.#links.set(connection, new Link(connection, openings))
+    void connection.closed.then(() => this.#links.delete(connection))
+    // Whichever of the two dialled: the other side keeps one connection, and closes the other.
+    const answer = (stream: ByteStream): void =>
+      void this.#answerHello(stream).then(() => this.#attach(connection))
+    if (this.mesh !== null) openings.set(helloProtocol(this.mesh), answer)
+  }
+
+  /** Streams that came before wait until now; those of services that it does not offer are refused. */
+  #attach(connection: Connection): void {
+    this.rpc.attach(connection)
+    const take = (protocol: string, stream: ByteStream): boolean =>
+      this.rpc.accept(connection, protocol, stream)
+    this.#links.get(connection)?.serve(this.hello(), take)
   }
 
   async #answerHello(stream: ByteStream): Promise<void> {
