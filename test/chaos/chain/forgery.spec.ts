@@ -20,6 +20,7 @@ import type { Cbor, NodeId, Signer } from '../../../core/index.ts'
 import { systemClock } from '../../../core/system.ts'
 import { fieldsOf } from '../../../mesh/exchange.ts'
 import type { RpcRequest } from '../../../mesh/index.ts'
+import { CHAIN_READ_TIMEOUT_MS } from '../../../node/limits.ts'
 import { MemoryLaneDisk } from '../../doubles/lane-disk.ts'
 import { silentLog } from '../../doubles/silent-log.ts'
 import { Lab, until } from '../kernel/lab.ts'
@@ -159,6 +160,22 @@ describe('chaos: a member that forges its lane (attack classes 19 and 20)', func
       return (await laneOf(laptop, mallory.id))?.state === 'truncated'
     }, 10_000)
     assert.equal((await laneOf(laptop, mallory.id))?.height, 3)
+  })
+
+  it('20, silence: an owner that shows less and answers nothing is seen to as well, and holds up no stop', async () => {
+    mallory.rpc.serve({ name: 'witness', serve: () => new Promise(() => undefined) })
+    const all = await recordsOf(await lane('a', 'b', 'c'))
+    await show(laptop, all)
+    await until(async () => (await laneOf(laptop, mallory.id))?.height === 3)
+    await until(async () => {
+      await show(laptop, all.slice(0, 1))
+      return (await laneOf(laptop, mallory.id))?.state === 'truncated'
+    }, CHAIN_READ_TIMEOUT_MS + 10_000)
+    // It was asked once more just now, and does not answer.
+    const began = performance.now()
+    await lab.done('laptop', 'kernel', 'stop')
+    const tookMs = performance.now() - began
+    assert(tookMs < CHAIN_READ_TIMEOUT_MS / 2, `stopped in ${Math.round(tookMs)} ms`)
   })
 
   it('20, forgery: what is back-dated, or in the name of another, is stored nowhere', async () => {
