@@ -3,12 +3,12 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { KERNEL_OPTIONS } from './peers/kernel-options.ts'
+import { NODE_OPTIONS } from '../cli/kernel-options.ts'
 import type { Bench, Print } from './stats.ts'
 
 async function run(print: Print): Promise<void> {
   const main = fileURLToPath(new URL('mesh-blobs-fetch-main.ts', import.meta.url))
-  const fetcher = fork(main, { execArgv: [...KERNEL_OPTIONS] })
+  const fetcher = fork(main, { execArgv: [...NODE_OPTIONS] })
   fetcher.on('message', (line) => print(typeof line === 'string' ? line : JSON.stringify(line)))
   const [[code]] = await Promise.all([once(fetcher, 'exit'), once(fetcher, 'disconnect')])
   if (code !== 0) throw new Error(`The fetching process ended with ${String(code)}`)

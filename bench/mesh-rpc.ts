@@ -11,7 +11,7 @@ import { nodeId } from '../core/index.ts'
 import type { NodeId } from '../core/index.ts'
 import type { Cost } from './peers/cost.ts'
 import { ECHO, startBare, startRpc } from './peers/echo-node.ts'
-import { KERNEL_OPTIONS } from './peers/kernel-options.ts'
+import { NODE_OPTIONS } from '../cli/kernel-options.ts'
 import { NatsClient } from './peers/nats.ts'
 import { goalLine, median, printMeasured, printTable, takeTurns } from './stats.ts'
 import type { Bench, Contender, Print } from './stats.ts'
@@ -52,9 +52,9 @@ async function run(print: Print): Promise<void> {
 
 /** Both ends in processes of their own, so that the memory of each is that of the transfer. */
 async function bulk(print: Print): Promise<void> {
-  const receiver = forked('mesh-rpc-peer-main.ts', [], KERNEL_OPTIONS)
+  const receiver = forked('mesh-rpc-peer-main.ts', [], NODE_OPTIONS)
   const other = await helloOf(receiver)
-  const sender = forked('mesh-bulk-main.ts', [JSON.stringify(other)], KERNEL_OPTIONS)
+  const sender = forked('mesh-bulk-main.ts', [JSON.stringify(other)], NODE_OPTIONS)
   try {
     await once(sender, 'message')
     const taken = { rpc: [] as Transfer[], bare: [] as Transfer[] }
