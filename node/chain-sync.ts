@@ -23,6 +23,7 @@ import {
   CHAIN_RUNS_MAX,
   CHAIN_STREAM_BLOCKS_MIN
 } from './limits.ts'
+import { received } from './remote/received.ts'
 import type { StreamMeter } from './stream-garbage.ts'
 
 const SERVICE = 'chain'
@@ -161,7 +162,7 @@ export class ChainSync {
       return null
     }
     if (request.method === STREAM_METHOD) {
-      const { lane, from, to } = streamSchema.parse(request.body)
+      const { lane, from, to } = received(streamSchema, request.body)
       const want = { lane, fromHeight: from, toHeight: to }
       const { peer, channel } = request
       if (this.#deps.chain.lacksPayloads(lane)) return { next: from } // R4
@@ -173,7 +174,7 @@ export class ChainSync {
       throw new WeaverError('NODE_NO_SUCH_METHOD', `Cannot serve chain method '${request.method}'`)
     }
     const { chain } = this.#deps
-    const { lane, from, to, bytesMax, bare = false } = readSchema.parse(request.body)
+    const { lane, from, to, bytesMax, bare = false } = received(readSchema, request.body)
     if (chain.lacksPayloads(lane) && !bare) return { records: [] } // R4
     const size = Math.min(bytesMax, CHAIN_BATCH_BYTES)
     const { records, next } = await chain.read(lane, from, size, to)

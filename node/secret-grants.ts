@@ -16,6 +16,7 @@ import type { RpcClient, RpcService } from '../mesh/index.ts'
 import type { Origin } from '../scheduler/index.ts'
 import { REMOTE_CALL_TIMEOUT_MS } from './limits.ts'
 import { noSuchMethod } from './remote/errors.ts'
+import { received } from './remote/received.ts'
 import type { Secrets } from './secrets.ts'
 
 const SERVICE = 'secrets'
@@ -107,7 +108,7 @@ export function secretsService({ origin, secrets, gate }: SecretsServiceDeps): R
     name: SERVICE,
     serve: async ({ peer, method, body }) => {
       if (method !== 'read') throw noSuchMethod(SERVICE, method)
-      const asked = readSchema.parse(body)
+      const asked = received(readSchema, body)
       const { executor, epoch: current, state, sandbox } = origin.show(asked.taskId)
       const isRunning = (state === 'offered' || state === 'running') && executor === peer
       const isGranted = secretNames(sandbox.grants).includes(asked.name)

@@ -22,6 +22,7 @@ import {
   CHECKPOINT_WAIT_MS,
   WITNESS_WAIT_MS
 } from './limits.ts'
+import { received } from './remote/received.ts'
 
 const SERVICE = 'witness'
 const bytes = z.instanceof(Uint8Array)
@@ -164,14 +165,14 @@ export class Witness {
     const { proofs } = chain
     switch (request.method) {
       case 'cosign': {
-        const { old, ...sent } = cosignSchema.parse(request.body)
+        const { old, ...sent } = received(cosignSchema, request.body)
         return answerCbor(await proofs.cosign({ ...sent, oldSize: old }, isMember))
       }
       case 'checkpoint':
-        await this.#learn(sentSchema.parse(request.body))
+        await this.#learn(received(sentSchema, request.body))
         return null
       case 'evidence':
-        await proofs.acceptEvidence(bytes.parse(request.body))
+        await proofs.acceptEvidence(received(bytes, request.body))
         return null
       case 'head': {
         const own = chain.heads().find(({ lane }) => lane === this.#deps.self)

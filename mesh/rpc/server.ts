@@ -151,7 +151,7 @@ export class Server implements Role {
     let failure: unknown = null
     try {
       const result = await this.#service.serve(call)
-      if (isAnswered) payload = this.#encode(result)
+      if (isAnswered) payload = this.#paced(() => encodeResult(result))
     } catch (error) {
       payload = null
       failure = error
@@ -163,12 +163,12 @@ export class Server implements Role {
     else this.#succeed(call, payload)
   }
 
-  /** What an answer costs counts as what was asked for. */
-  #encode(result: Cbor): Uint8Array {
+  /** What an answer costs counts as what was asked for, a refusal too. */
+  #paced(answer: () => Uint8Array): Uint8Array {
     const pace = this.#pace
-    if (pace === null) return encodeResult(result)
+    if (pace === null) return answer()
     const began = pace.now()
-    const payload = encodeResult(result)
+    const payload = answer()
     pace.spend(0, payload.length, began)
     return payload
   }
@@ -185,7 +185,7 @@ export class Server implements Role {
   }
 
   #fail(call: ServedCall, error: unknown): void {
-    const payload = this.#sendError(call.id, error)
+    const payload = this.#paced(() => this.#sendError(call.id, error))
     call.openedChannel?.fail(decodeError(payload))
     this.#finish(call)
   }

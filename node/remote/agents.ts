@@ -9,6 +9,7 @@ import type { Capabilities, Gate } from '../../governance/index.ts'
 import { startContext } from '../agent-gate.ts'
 import { REMOTE_CALL_TIMEOUT_MS } from '../limits.ts'
 import { noSuchMethod } from './errors.ts'
+import { received } from './received.ts'
 
 const SERVICE = 'agents'
 
@@ -62,7 +63,7 @@ async function serve(deps: AgentsServiceDeps, request: RpcRequest): Promise<Cbor
   const principal = { kind: 'member', nodeId: request.peer } as const
   if (request.method === 'spawn') {
     // The agents room asks the gate itself, before every start.
-    const { authority, ...order } = orderSchema.parse(request.body)
+    const { authority, ...order } = received(orderSchema, request.body)
     const requester = `node:${request.peer}`
     const { grants } = order.sandbox
     if (grants.length > 0) {
@@ -74,7 +75,7 @@ async function serve(deps: AgentsServiceDeps, request: RpcRequest): Promise<Cbor
     const warrant = grants.length > 0 ? authority : null
     return pidOf(await agents.spawn({ ...order, requester, warrant }))
   }
-  const { reference } = referenceSchema.parse(request.body)
+  const { reference } = received(referenceSchema, request.body)
   const action = request.method === 'restart' ? 'agent.spawn' : 'agent.stop'
   const agent = agents.find(reference)
   if (agent === null) {

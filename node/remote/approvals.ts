@@ -7,6 +7,7 @@ import type { ApprovalView } from '../../governance/index.ts'
 import type { RpcClient, RpcRequest, RpcService } from '../../mesh/index.ts'
 import { REMOTE_CALL_TIMEOUT_MS } from '../limits.ts'
 import { noSuchMethod } from './errors.ts'
+import { received } from './received.ts'
 
 const SERVICE = 'approvals'
 
@@ -54,7 +55,7 @@ export function approvalsService(server: ApprovalsServer): RpcService {
         case 'list':
           return server.listFor(peer).map(viewCbor)
         case 'decide': {
-          const { number, approve, hash } = decideSchema.parse(body)
+          const { number, approve, hash } = received(decideSchema, body)
           return viewCbor(await server.decideFor(peer, number, { approve, hash }))
         }
         default:

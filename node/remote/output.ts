@@ -6,6 +6,7 @@ import type { Cbor, NodeId, Pid } from '../../core/index.ts'
 import type { Gate } from '../../governance/index.ts'
 import type { RpcClient, RpcRequest, RpcService } from '../../mesh/index.ts'
 import { noSuchMethod } from './errors.ts'
+import { received } from './received.ts'
 
 const SERVICE = 'output'
 
@@ -56,7 +57,7 @@ export function outputService({ outputs, gate, name }: OutputServiceDeps): RpcSe
     name: SERVICE,
     serve: async (request: RpcRequest): Promise<Cbor> => {
       if (request.method !== 'read') throw noSuchMethod(SERVICE, request.method)
-      const wanted = requestSchema.parse(request.body)
+      const wanted = received(requestSchema, request.body)
       await gate.authorize({
         principal: { kind: 'member', nodeId: request.peer },
         action: 'process.attach',

@@ -10,6 +10,7 @@ import { isNewer } from '../../governance/index.ts'
 import type { Mesh, RpcRequest, RpcService } from '../../mesh/index.ts'
 import { POLICY_RETRY_MS, REMOTE_CALL_TIMEOUT_MS } from '../limits.ts'
 import { noSuchMethod } from './errors.ts'
+import { received } from './received.ts'
 
 const SERVICE = 'policy'
 
@@ -66,7 +67,7 @@ export class PolicyExchange {
   async #serve({ method, body, peer }: RpcRequest): Promise<Cbor> {
     switch (method) {
       case 'have': {
-        const theirs = haveSchema.parse(body)
+        const theirs = received(haveSchema, body)
         const held = this.#deps.held()
         if (theirs.version > 0 && isNewer(theirs, held)) this.#fetchFrom(peer)
         else if (held !== null && isNewer(held, theirs)) this.#say(peer)

@@ -10,6 +10,7 @@ import type { Sandbox, ToolResult } from '../../sandbox-wasm/index.ts'
 import type { NodeLedger } from '../ledger.ts'
 import { REMOTE_CALL_TIMEOUT_MS } from '../limits.ts'
 import { noSuchMethod } from './errors.ts'
+import { received } from './received.ts'
 
 const SERVICE = 'tools'
 const TEXT_MAX = 4 * 1024 * 1024
@@ -76,7 +77,7 @@ export function toolsService(call: ToolCaller): RpcService {
     serve: async (request: RpcRequest): Promise<Cbor> => {
       if (request.method !== 'call') throw noSuchMethod(SERVICE, request.method)
       const principal = { kind: 'member', nodeId: request.peer } as const
-      const result = await call(principal, callSchema.parse(request.body), request.signal)
+      const result = await call(principal, received(callSchema, request.body), request.signal)
       return { result: JSON.stringify(result) }
     }
   }

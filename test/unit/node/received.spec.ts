@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict'
+import { z } from 'zod'
+import { WeaverError } from '../../../core/index.ts'
+import { received } from '../../../node/remote/received.ts'
+
+const orderSchema = z.object({ name: z.string().max(8), limits: z.object({ count: z.int() }) })
+
+describe('what a peer asks for', () => {
+  it('is read as its schema has it', () => {
+    const order = { name: 'hash', limits: { count: 1 } }
+    assert.deepEqual(received(orderSchema, { ...order, more: 'unknown' }), order)
+  })
+
+  for (const [body, place] of [
+    [null, 'it'],
+    [{ limits: { count: 1 } }, "'name'"],
+    [{ name: 'hash', limits: { count: 'secret-4711' } }, "'limits.count'"]
+  ] as const) {
+    it(`is refused with the place of the mistake, and without the value: ${place}`, () => {
+      assert.throws(
+        () => received(orderSchema, body),
+        (error) =>
+          error instanceof WeaverError &&
+          error.code === 'NODE_REQUEST_INVALID' &&
+          error.message.includes(`request: ${place}: `) &&
+          !error.message.includes('4711')
+      )
+    })
+  }
+})
