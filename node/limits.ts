@@ -68,6 +68,15 @@ export const GIVEN_LABELS_MAX = 32
 /** After labels are given, until the node that is to have them says that it has: one round trip. */
 export const LABELS_WAIT_MS: Millis = millis(2000)
 
+/**
+ * Lines of one message in a span. Stack traces at this rate, some 10 KB a second, take an hour to fill the files of a
+ * log; whoever reads it knows after fifty.
+ */
+export const LOG_LINES_OF_KIND_MAX = 50
+export const LOG_SPAN_MS: Millis = millis(10_000)
+/** Messages are few and fixed; some name what they are about. */
+export const LOG_KINDS_MAX = 256
+
 /** Lines kept for followers of `kernel logs -f` that reconnect. */
 export const LOG_LINES_KEPT_MAX = 1000
 

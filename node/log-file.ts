@@ -7,10 +7,12 @@
 //       count is logged once lines can be written again.
 //   F3. Fields are plain values of bounded length. Nothing that could carry a secret along fits: no
 //       objects, no bytes, no errors with their causes.
+//   F4. Lines that come again and again are left out and counted: nobody outside fills the log.
 
 import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, LogFields, Logger } from '../core/index.ts'
+import { LogBudget } from './log-budget.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
@@ -44,6 +46,7 @@ export class LogFile {
   #descriptor: number | null = null
   #fileBytes = 0
   #linesLost = 0
+  readonly #budget = new LogBudget()
   #isClosed = false
   #redacted = (text: string): string => text
 
@@ -62,6 +65,7 @@ export class LogFile {
 
   /** What comes later is lost. May be called twice. */
   close(): void {
+    if (!this.#isClosed) this.#tellLeftOut()
     this.#isClosed = true
     this.#closeFile()
   }
@@ -82,6 +86,17 @@ export class LogFile {
 
   #log(level: LogLevel, message: string, fields: LogFields): void {
     if (LEVELS.indexOf(level) < LEVELS.indexOf(this.#options.level) || this.#isClosed) return
+    if (this.#budget.isOver(this.#clock.now())) this.#tellLeftOut()
+    if (this.#budget.takes(message)) this.#put(level, message, fields) // F4
+  }
+
+  #tellLeftOut(): void {
+    for (const { kind, count } of this.#budget.settle(this.#clock.now())) {
+      this.#put('warn', 'Lines were left out: too many of one kind', { kind, count })
+    }
+  }
+
+  #put(level: LogLevel, message: string, fields: LogFields): void {
     const line = this.#redacted(this.#format(level, message, fields))
     this.#write(line)
     this.#options.onLine?.(line)

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { millis } from '../../../../core/index.ts'
+import { LOG_KINDS_MAX, LOG_LINES_OF_KIND_MAX, LOG_SPAN_MS } from '../../../../node/limits.ts'
 import { LogFile, logPath } from '../../../../node/log-file.ts'
 import type { LogFileOptions } from '../../../../node/log-file.ts'
 import { VirtualClock } from '../../../sim/world/virtual-clock.ts'
@@ -15,8 +17,11 @@ describe('LogFile', () => {
 
   afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
-  function open(options: Partial<LogFileOptions> = {}): LogFile {
-    return new LogFile({ clock: new VirtualClock() }, { directory, level: 'info', ...options })
+  function open(
+    options: Partial<LogFileOptions> = {},
+    clock: VirtualClock = new VirtualClock()
+  ): LogFile {
+    return new LogFile({ clock }, { directory, level: 'info', ...options })
   }
 
   function lines(age: number = 0): readonly Record<string, unknown>[] {
@@ -64,7 +69,7 @@ describe('LogFile', () => {
 
   it('keeps five files, the newest first, each of a bounded size', () => {
     const { logger } = open({ fileBytesMax: 1000 })
-    for (let count = 0; count < 200; count++) logger.info('x'.repeat(100), { count })
+    for (let count = 0; count < 200; count++) logger.info(`${count}`.padEnd(100), { count })
     assert.deepEqual(readdirSync(directory).toSorted(), [
       'kernel.1.log',
       'kernel.2.log',
@@ -105,6 +110,33 @@ describe('LogFile', () => {
         ['kept', {}]
       ]
     )
+  })
+
+  it('leaves out what comes again and again, and says how much of it (F4)', () => {
+    const clock = new VirtualClock()
+    const file = open({}, clock)
+    const { logger } = file
+    for (let count = 0; count < 1_000_000; count++) logger.error('service failed', { count })
+    logger.warn('and another')
+    assert.equal(lines().length, LOG_LINES_OF_KIND_MAX + 1)
+    clock.advanceTo(millis(clock.now() + LOG_SPAN_MS))
+    logger.error('service failed')
+    for (let count = 0; count <= LOG_LINES_OF_KIND_MAX; count++) logger.info('again')
+    file.close()
+    const [notice, line, ...more] = lines().slice(LOG_LINES_OF_KIND_MAX + 1)
+    assert.deepEqual(notice?.['fields'], {
+      kind: 'service failed',
+      count: 1_000_000 - LOG_LINES_OF_KIND_MAX
+    })
+    assert.equal(line?.['message'], 'service failed')
+    assert.deepEqual(more.at(-1)?.['fields'], { kind: 'again', count: 1 })
+    assert.equal(more.length, LOG_LINES_OF_KIND_MAX + 1)
+  })
+
+  it('counts so many kinds and no more (F4)', () => {
+    const { logger } = open()
+    for (let kind = 0; kind < 10_000; kind++) logger.error(`failed for the ${kind}th time`)
+    assert.equal(lines().length, LOG_KINDS_MAX + LOG_LINES_OF_KIND_MAX)
   })
 
   it('hands every line to whoever follows', () => {
