@@ -3,7 +3,9 @@
 // Every hop of a stream makes a few short-lived buffers. They are outside of V8's heap, and V8 looks for
 // dead ones only when about 64 MB of them have come together. A young collection after every few megabytes
 // of stream costs a millisecond and frees most of them at once; the few that were in flight at two of
-// these in a row have become old, and go with a full one (15 ms) now and then.
+// these in a row have become old, and go with a full one (15 to 50 ms) when enough of them have come together. How many
+// is measured: a full one for so much of stream came four times a second under a flood that left little behind, and
+// each of them kept every caller waiting.
 
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -11,21 +13,23 @@ import type { FrameChannel } from '../core/index.ts'
 
 /** Bytes of stream between two young collections: with six buffers for each byte, 12 MB of garbage. */
 const YOUNG_BYTES: number = 2 * 1024 * 1024
-/** Every so many of them, a full one instead: every 32 MB. */
-const YOUNG_PER_FULL = 16
+/** What may be left outside of V8's heap after a young one, before a full one. V8 itself begins at 64 MB. */
+const OLD_BYTES_MAX: number = 32 * 1024 * 1024
 /** Of a lane between two: with four buffers for each byte, 16 MB of garbage. */
 const LANE_YOUNG_BYTES: number = 4 * 1024 * 1024
 
 /** Told of bytes that pass through. */
 export type StreamMeter = (bytes: number) => void
 
-/** One for the whole process, for the frames of tasks. */
+/** One for the whole process, for the frames of tasks and what peers send. */
 export function garbageMeter(): StreamMeter {
   const collect = collector()
-  let collections = 0
+  let restBytes = 0
   return every(YOUNG_BYTES, () => {
-    collections = (collections + 1) % YOUNG_PER_FULL
-    collect(collections === 0 ? 'major' : 'minor')
+    collect('minor')
+    if (process.memoryUsage().external < restBytes + OLD_BYTES_MAX) return
+    collect('major')
+    restBytes = process.memoryUsage().external
   })
 }
 
