@@ -30,6 +30,8 @@ export interface EnginePolicyDeps {
   readonly log: Logger
   /** Read once, before the first decision. A rejection refuses everything (K1). */
   readonly texts: () => Promise<PolicyTexts>
+  /** Asked before each decision: puts others in force where those in force do not count any more. */
+  readonly renew?: () => Promise<void> | null
 }
 
 interface Loaded {
@@ -60,9 +62,10 @@ export class EnginePolicy implements Policy {
   }
 
   /** Loads the engine and the texts, once. Rejects where the engine cannot be loaded, every time it is asked. */
-  ready(): Promise<void> {
+  async ready(): Promise<void> {
     this.#first ??= this.#start()
-    return this.#first
+    await this.#first
+    await this.#deps.renew?.()
   }
 
   /** Loads the engine alone: what the texts say is read by the first decision. @throws as `ready` */

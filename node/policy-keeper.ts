@@ -7,6 +7,7 @@
 //       anew. Built-in policies count: a new version of weaver wants a new lock.
 //   N3. The policy of the mesh only ever gets newer here, restarts included, and each is recorded before it counts.
 //   N4. None is taken, whoever brings it, under which no other admin, or not the owner, could have the next applied.
+//   N5. That of a mesh which this node has left is none, from the next decision on.
 
 import { WeaverError } from '../core/index.ts'
 import type { Cbor, Clock, KeyValueStore, Logger, MeshId, NodeId, Signer } from '../core/index.ts'
@@ -81,6 +82,9 @@ export class PolicyKeeper {
   /** The home's texts in force. */
   #taken: readonly PolicySource[] | null = null
   #mesh: MeshPolicy | null = null
+  /** The mesh whose policy is among the rules in force, if it has one. */
+  #ruledFor: MeshId | null = null
+  #renewing: Promise<void> | null = null
   #changing: Promise<unknown> = Promise.resolve()
 
   /** Nothing is read before the first decision. */
@@ -92,24 +96,26 @@ export class PolicyKeeper {
       facts: deps.facts,
       clock: deps.workClock ?? deps.clock,
       log: deps.log,
-      texts: () => this.#firstTexts()
+      texts: () => this.#firstTexts(),
+      renew: () => this.#renew()
     })
   }
 
   /** Reads what the mesh was given last; the engine and the home's files wait for the first decision. */
   async open(): Promise<void> {
-    this.#mesh = await this.#storedMesh()
+    this.#mesh = await this.#storedMesh(this.#deps.meshId())
   }
 
+  /** N5 */
   meshPolicy(): MeshPolicy | null {
-    return this.#mesh
+    return this.#mesh?.mesh === this.#deps.meshId() ? this.#mesh : null
   }
 
   /** Cheap enough to be asked for each status: it reads the home's few files. */
   state(): PolicyState {
     const refused = this.policy.isLoaded() ? this.policy.refusal() : null
     const { lock, drift } = this.#look()
-    return { refused: refused?.why ?? null, lock, drift, mesh: this.#mesh }
+    return { refused: refused?.why ?? null, lock, drift, mesh: this.meshPolicy() }
   }
 
   async rules(): Promise<readonly Rule[]> {
@@ -137,7 +143,7 @@ export class PolicyKeeper {
         )
       }
       await this.policy.ready()
-      const version = nextVersion(this.#mesh, this.#isVoid(mesh))
+      const version = nextVersion(this.meshPolicy(), this.#isVoid(mesh))
       if (version === null) throw noVersionLeft()
       const next = signMeshPolicy(signer, {
         mesh: meshId,
@@ -158,7 +164,7 @@ export class PolicyKeeper {
       if (meshId === null) return false
       await this.policy.ready()
       const next = readMeshPolicy(bytes, meshId)
-      const held = this.#mesh?.mesh === meshId ? this.#mesh : null
+      const held = this.meshPolicy()
       const isWanted = this.#isVoid(rooms.mesh) ? isNewBeginning(next) : isNewer(next, held)
       if (!isWanted) return false // N3
       // Of anybody else the gate says, on record, that they may not.
@@ -182,7 +188,7 @@ export class PolicyKeeper {
         ...home.filter((each) => each.name !== name),
         { name, text, isBuiltIn: false }
       ].toSorted((one, other) => (one.name < other.name ? -1 : 1))
-      const trial = await this.policy.trial(this.#with(sources, this.#mesh))
+      const trial = await this.policy.trial(this.#with(sources, this.meshPolicy()))
       const hadLock = readLock(this.#folder) !== null
       if (hadLock) this.#refuseDrift(home)
       await this.#record(
@@ -204,7 +210,7 @@ export class PolicyKeeper {
       await this.policy.ready()
       const sources = readPolicyFiles(this.#folder)
       if (readLock(this.#folder) !== null) this.#refuseDrift(sources)
-      await this.policy.trial(this.#with(sources, this.#mesh))
+      await this.policy.trial(this.#with(sources, this.meshPolicy()))
       await this.#record(rooms, 'policy.applied', {}, digestOf(sources))
       await this.#take(sources)
     })
@@ -212,11 +218,11 @@ export class PolicyKeeper {
 
   /** What others may have of it: nothing, where it is void. */
   offered(mesh: Pick<Mesh, 'member'>): MeshPolicy | null {
-    return this.#isVoid(mesh) ? null : this.#mesh
+    return this.#isVoid(mesh) ? null : this.meshPolicy()
   }
 
   #isVoid(mesh: Pick<Mesh, 'member'>): boolean {
-    const held = this.#mesh
+    const held = this.meshPolicy()
     return held !== null && isVoid(held, mesh.member(held.by)?.role === 'admin')
   }
 
@@ -225,7 +231,7 @@ export class PolicyKeeper {
     return this.#alone(async () => {
       await this.policy.ready()
       const sources = readPolicyFiles(this.#folder)
-      const trial = await this.policy.trial(this.#with(sources, this.#mesh))
+      const trial = await this.policy.trial(this.#with(sources, this.meshPolicy()))
       const locked = lockedOf(trial, sources)
       const payload = { sources: locked.sources.map((each) => ({ ...each })), rules: locked.rules }
       await this.#record(rooms, 'policy.locked', payload, locked.rules)
@@ -237,9 +243,10 @@ export class PolicyKeeper {
   }
 
   async #firstTexts(): Promise<PolicyTexts> {
-    this.#mesh = await this.#storedMesh()
+    this.#ruledFor = this.#deps.meshId()
+    this.#mesh = await this.#storedMesh(this.#ruledFor)
     const home = readPolicyFiles(this.#folder)
-    const sources = this.#with(home, this.#mesh)
+    const sources = this.#with(home, this.meshPolicy())
     const lock = readLock(this.#folder)
     if (lock !== null) {
       const trial = await this.policy.trial(sources)
@@ -250,9 +257,24 @@ export class PolicyKeeper {
     return { sources, refused: null }
   }
 
-  /** That of a mesh which this node has left is none. */
-  async #storedMesh(): Promise<MeshPolicy | null> {
+  /** N5 */
+  #renew(): Promise<void> | null {
     const mesh = this.#deps.meshId()
+    if (this.#ruledFor === mesh) return null
+    // Not alone: what changes the policies asks for a decision itself.
+    this.#renewing ??= this.#renewFor(mesh).finally(() => {
+      this.#renewing = null
+    })
+    return this.#renewing
+  }
+
+  async #renewFor(mesh: MeshId | null): Promise<void> {
+    this.#mesh = await this.#storedMesh(mesh)
+    await this.#retake()
+    this.#ruledFor = mesh
+  }
+
+  async #storedMesh(mesh: MeshId | null): Promise<MeshPolicy | null> {
     const stored = await this.#deps.store.get(STORE_KEY)
     if (mesh === null || stored === null || !isOfMesh(stored, mesh)) return null
     return readMeshPolicy(stored, mesh)
@@ -342,7 +364,7 @@ export class PolicyKeeper {
   }
 
   async #take(home: readonly PolicySource[]): Promise<void> {
-    await this.policy.take(this.#with(home, this.#mesh))
+    await this.policy.take(this.#with(home, this.meshPolicy()))
     this.#taken = home
   }
 

@@ -6,7 +6,7 @@ import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { meshId, signerFromSeed, unixMillis } from '../../../core/index.ts'
-import type { NodeId, Signer } from '../../../core/index.ts'
+import type { MeshId, NodeId, Signer } from '../../../core/index.ts'
 import { systemEntropy } from '../../../core/system.ts'
 import { createGate, signMeshPolicy } from '../../../governance/index.ts'
 import { POLICY_VERSION_MAX, POLICY_VERSION_RESTART } from '../../../governance/limits.ts'
@@ -18,6 +18,7 @@ import { silentLog } from '../../doubles/silent-log.ts'
 import { VirtualClock } from '../../sim/world/virtual-clock.ts'
 
 const MESH = meshId('ab'.repeat(32))
+const OTHER = meshId('cd'.repeat(32))
 const HARMLESS =
   '@id("team.one") forbid (principal, action == Weft::Action::"task.submit", resource) when { context.line == "echo one" };'
 const newSigner = (): Signer => signerFromSeed(systemEntropy.bytes(32))
@@ -28,16 +29,18 @@ describe('node/policy-keeper', () => {
   let admins: Set<NodeId>
   let keeper: PolicyKeeper
   let rooms: PolicyRooms
+  let current: MeshId | null
 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'weaver-keeper-'))
+    current = MESH
     admins = new Set([own.nodeId, good.nodeId, hostile.nodeId])
     const roleOf = (node: string): 'admin' | null =>
       [...admins].some((admin) => admin === node) ? 'admin' : null
     const member = (node: string) =>
       roleOf(node) === null ? null : { nodeId: node, role: 'admin' }
     const mesh = {
-      meshId: () => MESH,
+      meshId: () => current,
       nodeId: own.nodeId,
       member,
       members: () => [...admins].map((nodeId) => ({ nodeId, role: 'admin' }))
@@ -48,7 +51,7 @@ describe('node/policy-keeper', () => {
         signer: own,
         clock: new VirtualClock(),
         log: silentLog,
-        meshId: () => MESH,
+        meshId: () => current,
         facts: {
           roleOf,
           processOf: () => null,
@@ -67,7 +70,7 @@ describe('node/policy-keeper', () => {
   afterEach(() => rmSync(folder, { recursive: true }))
 
   function signed(by: Signer, version: number, text: string = HARMLESS): Uint8Array {
-    return signMeshPolicy(by, { mesh: MESH, version, madeAt: unixMillis(1), text }).bytes
+    return signMeshPolicy(by, { mesh: current ?? MESH, version, madeAt: unixMillis(1), text }).bytes
   }
 
   const receive = (bytes: Uint8Array): Promise<boolean> => keeper.receive(rooms, bytes)
@@ -135,5 +138,26 @@ describe('node/policy-keeper', () => {
     }
     assert.equal(keeper.meshPolicy(), null)
     assert.equal(await receive(signed(good, 1)), true)
+  })
+
+  it('that of a mesh which was left is none, and keeps out none of the next mesh (N5)', async () => {
+    const has = async (id: string): Promise<boolean> => {
+      await keeper.policy.ready()
+      return keeper.policy.rules().some((rule) => rule.id === id)
+    }
+    await receive(signed(good, 3))
+    assert.ok(await has('team.one'))
+    for (const next of [null, OTHER]) {
+      current = next
+      assert.equal(keeper.meshPolicy(), null)
+      assert.equal(keeper.offered(rooms.mesh), null)
+      assert.ok(!(await has('team.one')), 'it decides nothing any more')
+    }
+    const other = HARMLESS.replace('team.one', 'team.two')
+    assert.equal(await receive(signed(good, 1, other)), true, 'with a lower version')
+    assert.ok(await has('team.two'))
+    current = MESH
+    assert.ok(!(await has('team.two')))
+    assert.equal(await receive(signed(good, 3)), true)
   })
 })
