@@ -27,7 +27,9 @@ export function garbageMeter(): StreamMeter {
   let restBytes = 0
   return every(YOUNG_BYTES, () => {
     collect('minor')
-    if (process.memoryUsage().external < restBytes + OLD_BYTES_MAX) return
+    const { external } = process.memoryUsage()
+    restBytes = Math.min(restBytes, external)
+    if (external < restBytes + OLD_BYTES_MAX) return
     collect('major')
     restBytes = process.memoryUsage().external
   })
