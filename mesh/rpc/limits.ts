@@ -62,6 +62,10 @@ export const REQUEST_BYTES_MAX: number = 32 * 1024 * 1024
  * The call that goes beyond is refused with MESH_PEER_BUSY.
  */
 export const UNREAD_BYTES_MAX: number = 64 * 1024 * 1024
+/** Of both kinds of bytes, what each peer has for itself: two of the largest requests, or 32 calls that are not read. */
+export const OWN_BYTES: number = 8 * 1024 * 1024
+/** And what all peers have together beyond that: several that flood cost little more memory than one. */
+export const SHARED_BYTES_MAX: number = 64 * 1024 * 1024
 /** Answers that wait for a slow caller. Above, its next requests are not even read. */
 export const QUEUED_BYTES_MAX: number = 8 * 1024 * 1024
 /**

@@ -15,7 +15,7 @@ import { Caller, failedCall } from './caller.ts'
 import { Deadlines } from './deadlines.ts'
 import { Intake } from './intake.ts'
 import type { Pace } from './intake.ts'
-import { PeerBudget } from './peer-budget.ts'
+import { PeerBudget, SharedBytes } from './peer-budget.ts'
 import { peerUnreachable } from './errors.ts'
 import { CALL_TIMEOUT_MS, STREAM_OPEN_TIMEOUT_MS } from './limits.ts'
 import { Server } from './server.ts'
@@ -62,6 +62,7 @@ export class RpcNode implements RpcClient, Hearing {
   readonly #links = new Map<NodeId, Link[]>()
   readonly #intake: Intake
   readonly #shares = new Map<NodeId, Share>()
+  readonly #sharedBytes = new SharedBytes()
   #isStopped = false
 
   constructor(deps: RpcNodeDeps) {
@@ -199,7 +200,7 @@ export class RpcNode implements RpcClient, Hearing {
     for (const [other, { budget }] of this.#shares) {
       if (!this.#links.has(other) && budget.isEmpty) this.#shares.delete(other)
     }
-    const share = { pace: this.#intake.pace(), budget: new PeerBudget() }
+    const share = { pace: this.#intake.pace(), budget: new PeerBudget(this.#sharedBytes) }
     this.#shares.set(peer, share)
     return share
   }

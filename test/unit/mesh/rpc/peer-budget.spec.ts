@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import fc from 'fast-check'
 import type { Cbor } from '../../../../core/index.ts'
 import { Caller } from '../../../../mesh/rpc/caller.ts'
 import { Deadlines } from '../../../../mesh/rpc/deadlines.ts'
@@ -6,10 +7,12 @@ import type { RpcCall, RpcRequest } from '../../../../mesh/rpc/index.ts'
 import {
   CALLS_PENDING_MAX,
   CHANNEL_WINDOW_BYTES,
+  OWN_BYTES,
   REQUEST_BYTES_MAX,
+  SHARED_BYTES_MAX,
   UNREAD_BYTES_MAX
 } from '../../../../mesh/rpc/limits.ts'
-import { PeerBudget } from '../../../../mesh/rpc/peer-budget.ts'
+import { PeerBudget, SharedBytes } from '../../../../mesh/rpc/peer-budget.ts'
 import { Server } from '../../../../mesh/rpc/server.ts'
 import { byteStreamPair } from '../../../doubles/byte-stream.ts'
 import { silentLog } from '../../../doubles/silent-log.ts'
@@ -118,5 +121,37 @@ describe('PeerBudget', () => {
     await Promise.allSettled(calls.map(({ result }) => result))
     await untilQuiet()
     assert.ok(budget.isEmpty, 'what a call held went with it')
+  })
+
+  it('lets several peers have no more than one beyond their own, and each its own (G2)', () => {
+    const shared = new SharedBytes()
+    const greedy = Array.from({ length: 10 }, () => new PeerBudget(shared))
+    const piece = 256 * 1024
+    let taken = 0
+    for (const peer of greedy) while (peer.takeUnread(piece)) taken += piece
+    assert.equal(taken, greedy.length * OWN_BYTES + SHARED_BYTES_MAX)
+    const modest = new PeerBudget(shared)
+    assert.ok(modest.takeCall(OWN_BYTES / 2) && modest.takeUnread(OWN_BYTES / 2))
+    assert.equal(modest.takeCall(1), false)
+    greedy.find((peer) => !peer.isEmpty)?.giveUnread(piece)
+    assert.ok(modest.takeCall(1), 'what one gives back is for all')
+  })
+
+  it('gives back all that it took (G1)', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(2), fc.boolean(), fc.nat(6_000_000))), (takes) => {
+        const shared = new SharedBytes()
+        const peers = [0, 1, 2].map(() => new PeerBudget(shared))
+        const gives = takes.flatMap(([which, isCall, bytes]) => {
+          const peer = peers[which]
+          if (peer === undefined) return []
+          if (isCall) return peer.takeCall(bytes) ? [(): void => peer.giveCall(bytes)] : []
+          return peer.takeUnread(bytes) ? [(): void => peer.giveUnread(bytes)] : []
+        })
+        for (const give of gives) give()
+        assert.ok(peers.every(({ isEmpty }) => isEmpty))
+        assert.ok(shared.take(SHARED_BYTES_MAX))
+      })
+    )
   })
 })
