@@ -104,6 +104,8 @@ export interface AgentSpawnAsk {
   readonly env: Readonly<Record<string, string>>
   readonly cwd: string | null
   readonly sandbox: Sandbox
+  /** By which rule it will be started again. */
+  readonly restart: RestartRule
   /** How often this agent has been started before. */
   readonly restarts: number
   /** As it was asked for; null: none. */

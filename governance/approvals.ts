@@ -7,8 +7,9 @@
 //   A3. Numbers are never used again on a node, restarts included.
 //   A4. A restart leaves nothing: what waited is denied, and the lane says so.
 
-import { encodeCbor, millis, shake256, toHex, utf8 } from '../core/index.ts'
+import { encodeCbor, formatBytes, millis, shake256, toHex, utf8 } from '../core/index.ts'
 import type { Cbor, Clock, KeyValueStore, Logger, Millis, NodeId } from '../core/index.ts'
+import { gpusOf } from './cedar-request.ts'
 import {
   ApprovalChangedError,
   ApprovalNotDecidableError,
@@ -100,6 +101,8 @@ const PENDING_PREFIX = 'approvals/pending/'
 const NUMBERS_AHEAD = 1000
 /** Acts whose resource has a new id each time: the approval is for what is done, not for the id. */
 const FRESH: ReadonlySet<string> = new Set(['task.submit', 'process.exec', 'process.spawn'])
+/** Acts that may name another node: what runs there. */
+const SENT: ReadonlySet<string> = new Set(['task.submit', 'process.exec', 'agent.spawn'])
 /** In every request, and no part of what would run: an offer that is repeated has another epoch. */
 const PASSING_KEYS: ReadonlySet<string> = new Set(['epoch', 'pid', 'restarts'])
 
@@ -355,8 +358,7 @@ export class Approvals implements ApprovalDesk {
 
   #runsElsewhere({ action, context }: GateRequest): boolean {
     const node = context['node']
-    const isSent = action === 'task.submit' || action === 'process.exec'
-    return isSent && typeof node === 'string' && node !== this.#options.self
+    return SENT.has(action) && typeof node === 'string' && node !== this.#options.self
   }
 
   #deadlineMs(): Millis {
@@ -373,11 +375,19 @@ export class Approvals implements ApprovalDesk {
 
 /** What is asked for, with what decides where and as whom it would run: the rest of a view says the command. */
 function destinationText({ action, resource, context }: GateRequest): string {
-  const facts = ['image', 'role', 'node', 'gpu'].flatMap((name) => {
-    const value = context[name]
+  const facts = ['image', 'role', 'node', 'gpu', 'restart'].flatMap((name) => {
+    const value = name === 'gpu' ? gpuText(context) : context[name]
     return typeof value === 'string' ? [`${name} ${value}`] : []
   })
   return [`${action} ${resource}`, ...facts].join(', ')
+}
+
+/** In the form in which they are asked for. */
+function gpuText(context: GateRequest['context']): string | null {
+  const gpus = gpusOf(context)
+  if (gpus === null) return null
+  const memory = gpus.memoryBytes === 0 ? '' : formatBytes(gpus.memoryBytes).replace(' ', '')
+  return [gpus.vendor, String(gpus.count), memory].filter((part) => part !== '').join(':')
 }
 
 function requestedEntry(view: ApprovalView): EntryDraft {

@@ -234,6 +234,7 @@ function startContext({ context, command }: GateRequest, facts: PolicyFacts): Co
   // A command that was cut before it came here has not been seen whole, whatever the reading says.
   const isWhole = command !== undefined || (context['argvCut'] ?? 0) === 0
   const epoch = context['epoch']
+  const gpu = gpusOf(context)
   return {
     line: commandLine(argv),
     arguments: [...argv],
@@ -251,9 +252,33 @@ function startContext({ context, command }: GateRequest, facts: PolicyFacts): Co
       hosts: [...found.hosts]
     },
     ...(typeof epoch === 'number' ? { epoch } : {}),
+    ...(gpu === null ? {} : { gpu: { ...gpu } }),
     ...(typeof context['image'] === 'string' ? { image: context['image'] } : {}),
     ...(typeof context['role'] === 'string' ? { role: context['role'] } : {}),
     ...(typeof context['runtime'] === 'string' ? { runtime: context['runtime'] } : {})
+  }
+}
+
+/** The schema's `Gpu`: all of it is always there, so that a rule on one of them need not ask first. */
+export interface GpuFacts {
+  readonly count: number
+  /** Empty: any. */
+  readonly vendor: string
+  /** The least of each; 0: any. */
+  readonly memoryBytes: number
+}
+
+/**
+ * The GPUs that are asked for; null: none.
+ * @throws WeaverError `GOVERNANCE_REQUEST_INVALID`
+ */
+export function gpusOf({ gpu }: Said): GpuFacts | null {
+  if (gpu === undefined || gpu === null) return null
+  if (!isMap(gpu)) throw new RequestInvalidError('its gpu is no record')
+  return {
+    count: wholeOf(gpu, 'count'),
+    vendor: gpu['vendor'] === null ? '' : textOf(gpu, 'vendor'),
+    memoryBytes: gpu['memoryBytes'] === null ? 0 : wholeOf(gpu, 'memoryBytes')
   }
 }
 
@@ -285,6 +310,11 @@ function textsOf(context: Said, key: string): readonly string[] {
     if (typeof item === 'string') return item
     throw new RequestInvalidError(`its ${key} is no list of texts`)
   })
+}
+
+function isMap(value: Cbor): value is Said {
+  const isObject = typeof value === 'object' && value !== null
+  return isObject && !Array.isArray(value) && !(value instanceof Uint8Array)
 }
 
 function isList(value: Cbor | undefined): value is readonly Cbor[] {

@@ -1,7 +1,7 @@
 // The line that would grant what was denied, and nothing that was not asked: ready to be pasted.
 //
 // Invariants
-//   W1. A pasted line grants no other command, image, role or containment than the one that was denied. What cannot be
+//   W1. A pasted line grants no other command, image, role, containment or GPUs than were denied. What cannot be
 //       written so narrowly has no line.
 
 import type { CedarCall, CedarUid } from './cedar-engine.ts'
@@ -46,12 +46,13 @@ function grantingPolicy({ action }: GateRequest, call: CedarCall): string | null
 
 // W1
 function startConditions(line: string, { context }: CedarCall): string {
-  const { containment, image, role } = context
+  const { containment, image, role, gpu } = context
   const conditions = [
     `context.line == ${quoted(line)}`,
     `context.containment == ${quoted(containment === 'os' ? 'os' : 'none')}`,
     optional('image', image),
-    optional('role', role)
+    optional('role', role),
+    gpuConditions(gpu)
   ]
   return conditions.join(' && ')
 }
@@ -60,6 +61,14 @@ function optional(name: string, value: unknown): string {
   return typeof value === 'string'
     ? `context has ${name} && context.${name} == ${quoted(value)}`
     : `!(context has ${name})`
+}
+
+function gpuConditions(gpu: CedarCall['context'][string] | undefined): string {
+  if (typeof gpu !== 'object' || Array.isArray(gpu)) return '!(context has gpu)'
+  const of = Object.entries(gpu).map(([name, value]) => {
+    return `context.gpu.${name} == ${typeof value === 'string' ? quoted(value) : JSON.stringify(value)}`
+  })
+  return ['context has gpu', ...of].join(' && ')
 }
 
 function written({ type, id }: CedarUid): string {

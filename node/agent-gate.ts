@@ -3,6 +3,7 @@ import { nodeId, pid as pidOf, sandboxCbor, WeaverError } from '../core/index.ts
 import type { NodeId } from '../core/index.ts'
 import { requestingPid } from './asking/index.ts'
 import type { Capabilities, Gate, GateRequest, Principal } from '../governance/index.ts'
+import { parseGpuRequest } from '../scheduler/index.ts'
 
 export interface AgentGateDeps {
   readonly gate: Gate
@@ -19,27 +20,50 @@ export function agentGate(deps: AgentGateDeps): AgentGate {
   return {
     authorizeSpawn: async (ask) => {
       await confirmWarrant(ask, deps)
-      const { requester, pid, name, command, env, restarts } = ask
-      const start = startContext({ ...ask, envNames: Object.keys(env).toSorted() })
-      await deps.gate.authorize({
-        principal: principalOf(requester),
-        action: 'agent.spawn',
-        resource: `agent:${name}`,
-        command,
-        environment: env,
-        context: { ...start, pid, restarts }
-      })
+      const { requester, pid, restarts } = ask
+      const { context, ...request } = startRequest(principalOf(requester), ask)
+      await deps.gate.authorize({ ...request, context: { ...context, pid, restarts } })
     }
   }
 }
 
-type AgentStart = Pick<AgentView, 'command' | 'cwd' | 'envNames' | 'runtime' | 'gpu' | 'sandbox'>
+type AgentStart = Pick<
+  AgentView,
+  'command' | 'cwd' | 'envNames' | 'runtime' | 'restart' | 'gpu' | 'sandbox'
+>
+
+/** An agent that is to be started for the first time, with its variables. */
+export type WantedAgent = Omit<AgentStart, 'envNames'> & {
+  readonly name: string
+  readonly env: Readonly<Record<string, string>>
+}
+
+/**
+ * What the gate is asked before an agent starts: the same by the node that wants it as by the one that runs it, so
+ * that neither decides about less than the other.
+ */
+export function startRequest(principal: Principal, wanted: WantedAgent): GateRequest {
+  const { name, command, env } = wanted
+  return {
+    principal,
+    action: 'agent.spawn',
+    resource: `agent:${name}`,
+    command,
+    environment: env,
+    context: startContext({ ...wanted, envNames: Object.keys(env).toSorted() })
+  }
+}
 
 /** What would run, whole, as a request for the start of an agent says it. */
 export function startContext(start: AgentStart): GateRequest['context'] {
-  const { command, cwd, envNames, runtime, gpu, sandbox } = start
-  const said = { argv: [...command], cwd, envNames: [...envNames], runtime }
-  return { ...said, ...(gpu === null ? {} : { gpu }), ...sandboxCbor(sandbox) }
+  const { command, cwd, envNames, runtime, restart, gpu, sandbox } = start
+  const said = { argv: [...command], cwd, envNames: [...envNames], runtime, restart }
+  return { ...said, ...gpuContext(gpu), ...sandboxCbor(sandbox) }
+}
+
+/** As a task's GPUs are said. @throws WeaverError `SCHEDULER_INVALID_SPEC` */
+export function gpuContext(gpu: string | null): GateRequest['context'] {
+  return gpu === null ? {} : { gpu: { ...parseGpuRequest(gpu) } }
 }
 
 /** @throws WeaverError `GOVERNANCE_CAPABILITY_INVALID`: it has run out, or its node is no member any more */

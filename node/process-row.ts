@@ -27,6 +27,9 @@ export interface StoredRow {
     readonly restart: string
     readonly grants: readonly string[]
     readonly role: string | null
+    readonly image: string | null
+    /** As it was asked for, also while it holds none; null: none. */
+    readonly gpu: string | null
     /** Why it failed, or what it waits for. */
     readonly reason: string | null
   } | null
@@ -55,6 +58,8 @@ const rowSchema: z.ZodType<StoredRow> = z.object({
       restart: text,
       grants: z.array(z.string().max(8300)).max(128).default([]),
       role: text.nullable().default(null),
+      image: text.nullable().default(null),
+      gpu: text.nullable().default(null),
       reason: z.string().max(REASON_LENGTH_MAX).nullable().default(null)
     })
     .nullable()

@@ -174,6 +174,8 @@ function agentRow(agent: AgentView): StoredRow {
       restart: agent.restart,
       grants: agent.sandbox.grants.map(formatGrant),
       role: agent.sandbox.role ?? null,
+      image: agent.sandbox.image ?? null,
+      gpu: agent.gpu,
       reason: agent.reason
     }
   }

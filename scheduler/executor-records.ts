@@ -16,9 +16,10 @@ export interface Here {
   readonly name: string
 }
 
-/** What the gate decides about: the command, and the epoch that the permission is for. */
-export function commandContext(offer: Offer): Readonly<Record<string, Cbor>> {
-  return { ...recordedCommand(offer.spec), epoch: offer.epoch }
+/** What the gate decides about: the command, the GPUs, and the epoch that the permission is for. */
+export function commandContext({ spec, epoch }: Offer): Readonly<Record<string, Cbor>> {
+  const gpu = spec.gpu === null ? {} : { gpu: { ...spec.gpu } }
+  return { ...recordedCommand(spec), ...gpu, epoch }
 }
 
 export function principalOf(origin: NodeId, self: NodeId): Requester {

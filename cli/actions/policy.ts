@@ -33,7 +33,8 @@ export const check: Runner = async ({ client, output }, args) => {
     cwd: args.text('cwd'),
     role: args.text('role'),
     containment: args.oneOf('containment', ['os', 'none'], 'os'),
-    image: args.text('image')
+    image: args.text('image'),
+    gpu: args.text('gpu')
   })
   await output.document(result, checkText)
   return result.decision === 'deny' ? EXIT.denied : EXIT.done

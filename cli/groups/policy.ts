@@ -34,7 +34,14 @@ export const policyGroup: Group = {
         role: { value: 'ROLE', help: 'Of an agent that does not run: the role it would have' },
         cwd: { value: 'DIR', help: 'Where the command would run' },
         containment: { value: 'os|none', help: 'How it would be contained (default: os)' },
-        image: { value: 'IMAGE', help: 'The image in whose container it would run (default: none)' }
+        image: {
+          value: 'IMAGE',
+          help: 'The image in whose container it would run (default: none)'
+        },
+        gpu: {
+          value: 'SPEC',
+          help: 'GPUs that it would be given, such as 1 or nvidia:1:24GB (default: none)'
+        }
       },
       about: 'Nothing is done or recorded. Exit code 4 when it would be denied.',
       examples: [

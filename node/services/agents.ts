@@ -1,10 +1,10 @@
-import { parseSandbox, sandboxCbor, WeaverError } from '../../core/index.ts'
+import { parseSandbox, WeaverError } from '../../core/index.ts'
 import type { Clock, NodeId } from '../../core/index.ts'
 import type { GateRequest } from '../../governance/index.ts'
 import { parseGpuRequest, place } from '../../scheduler/index.ts'
 import type { Placement } from '../../scheduler/index.ts'
 import type { Agent, AgentSpec, ProcessRow, Restart } from '../api/index.ts'
-import { startContext } from '../agent-gate.ts'
+import { gpuContext, startContext, startRequest } from '../agent-gate.ts'
 import { resolveNode, resolveProcess } from '../resolve.ts'
 import { ROW_WAIT_MS } from '../limits.ts'
 import type { Rooms } from '../rooms.ts'
@@ -33,9 +33,8 @@ export function agentOperations(rooms: Rooms): AgentOperations {
       const sandbox = parseSandbox(spec.sandbox)
       const order = { name, runtime, command: args, env, restart, cwd, gpu, sandbox }
       if (node !== self) {
-        const command = { argv: [...args], cwd, envNames: Object.keys(env), runtime }
-        const asked = { ...command, ...sandboxCbor(sandbox) }
-        await authorize(rooms, 'agent.spawn', name, asked)
+        const { context, ...request } = startRequest({ kind: 'owner' }, order)
+        await rooms.gate.authorize({ ...request, context: { ...context, node } })
         return remoteView(rooms, node, remoteAgents.spawn(node, order, signal))
       }
       const view = await rooms.agents.spawn({ ...order, requester: 'user:local' })
@@ -53,7 +52,7 @@ export function agentOperations(rooms: Rooms): AgentOperations {
     restartAgent: async (text, signal) => {
       const { node, row } = agentPlace(rooms, text)
       const reference = String(row.pid)
-      await authorize(rooms, 'agent.spawn', row.name, commandOf(rooms, node, row))
+      await authorize(rooms, 'agent.spawn', row.name, restartContext(rooms, node, row))
       if (node !== self) {
         return remoteView(rooms, node, remoteAgents.restart(node, reference, signal))
       }
@@ -102,7 +101,6 @@ function agentPlace(
   )
 }
 
-/** Of an agent elsewhere, what its row says; its own node decides about all of it. */
 function commandOf(
   { agents, table, self }: Rooms,
   node: NodeId,
@@ -113,6 +111,24 @@ function commandOf(
   const argv = [...(table.stored(node, row.pid)?.agent?.command ?? [])]
   const containment = row.containment === 'none' ? 'none' : 'os'
   return { argv, cwd: null, envNames: [], containment }
+}
+
+/** Of an agent elsewhere, all that its row says; its own node decides about the rest of it, too. */
+function restartContext(rooms: Rooms, node: NodeId, row: ProcessRow): GateRequest['context'] {
+  const said = rooms.table.stored(node, row.pid)?.agent ?? null
+  const command = commandOf(rooms, node, row)
+  if (node === rooms.self || said === null) return command
+  const { grants, restart, role, image, gpu } = said
+  return {
+    ...command,
+    grants: [...grants],
+    node,
+    restart,
+    ...gpuContext(gpu),
+    ...(row.runtime === null ? {} : { runtime: row.runtime }),
+    ...(role === null ? {} : { role }),
+    ...(image === null ? {} : { image })
+  }
 }
 
 async function authorize(

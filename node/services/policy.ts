@@ -4,6 +4,7 @@ import { nodeId, pid, WeaverError } from '../../core/index.ts'
 import { ACTIONS, DEFAULT_ROLE, ruleWords } from '../../governance/index.ts'
 import type { Action, GateRequest, Principal, Rule } from '../../governance/index.ts'
 import type { PolicyCheckRequest, PolicyRule, PolicySummary, PolicyView } from '../api/index.ts'
+import { gpuContext } from '../agent-gate.ts'
 import type { PolicyKeeper } from '../policy-keeper.ts'
 import { resolveNode } from '../resolve.ts'
 import type { Rooms } from '../rooms.ts'
@@ -121,6 +122,7 @@ async function check(
       envNames: [],
       containment: asked.containment,
       ...(asked.image === null ? {} : { image: asked.image }),
+      ...gpuContext(asked.gpu),
       // What else an act must say, where a check has nothing to say: the narrowest of each.
       epoch: 1,
       signal: 'SIGTERM',

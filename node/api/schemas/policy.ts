@@ -52,7 +52,8 @@ export const policyCheckRequest: z.ZodType<api.PolicyCheckRequest> = z
       .nullable()
       .default(null),
     containment: z.enum(['os', 'none']).default('os'),
-    image: z.string().min(1).max(255).nullable().default(null)
+    image: z.string().min(1).max(255).nullable().default(null),
+    gpu: z.string().min(1).max(256).nullable().default(null)
   })
   .meta({ id: 'PolicyCheckRequest' })
 export const policyCheck: z.ZodType<api.PolicyCheck> = z

@@ -57,6 +57,8 @@ export interface PolicyCheckRequest {
   readonly containment: 'os' | 'none'
   /** Whose container it would run in; null: none. */
   readonly image: string | null
+  /** As `--gpu` takes them: `1`, `nvidia:1:24GB`; null: none. */
+  readonly gpu: string | null
 }
 
 export interface PolicyCheck {

@@ -32,11 +32,12 @@ describe('node/agent-gate', () => {
     assert.deepEqual(ledger.entries, [])
   })
 
-  it('GPUs are part of what is decided, and so of what an approval is for', async () => {
+  it('GPUs and the restart rule are part of what is decided, and so of what an approval is for', async () => {
     const { gate, ledger } = stage('held')
-    await gate.authorizeSpawn(asked({ gpu: '1:24GB' }))
-    const decision = ledger.entries.find(({ kind }) => kind === 'policy.decision')
-    assert.match(JSON.stringify(decision?.payload), /"gpu":"1:24GB"/)
+    await gate.authorizeSpawn(asked({ gpu: '1:24GB', restart: 'permanent' }))
+    const said = JSON.stringify(ledger.entries.find(({ kind }) => kind === 'policy.decision'))
+    assert.match(said, /"gpu":\{"vendor":null,"count":1,"memoryBytes":24000000000\}/)
+    assert.match(said, /"restart":"permanent"/)
   })
 })
 
@@ -53,6 +54,7 @@ function asked(change: Partial<Ask>): Ask {
     env: {},
     cwd: null,
     sandbox,
+    restart: 'temporary',
     restarts: 1,
     gpu: null,
     warrant,
