@@ -234,6 +234,27 @@ describe('governance/approvals', () => {
     assert.equal(await asked(made.gate, by(1, 'more')), PENDING)
   })
 
+  it('an agent for another node is approved as it was asked for: no file of this machine is looked at', async () => {
+    const made = await stage()
+    const gpu = { vendor: 'nvidia', count: 2, memoryBytes: 24_000_000_000 }
+    const spawn = (more: GateRequest['context']): GateRequest => ({
+      ...REQUEST,
+      action: 'agent.spawn',
+      resource: 'agent:trainer',
+      context: { ...REQUEST.context, node: testNode(2), gpu, restart: 'transient', ...more }
+    })
+    assert.equal(await asked(made.gate, spawn({})), PENDING)
+    const view = made.approvals.show(1)
+    assert.deepEqual(view?.files, [])
+    const facts = `node ${testNode(2)}, gpu nvidia:2:24GB, restart transient`
+    assert.deepEqual(view?.destinations, [`agent.spawn agent:trainer, ${facts}`])
+    settle(made, 1, true)
+    made.view = { ...PLAIN, files: [] }
+    assert.equal(await asked(made.gate, spawn({ restart: 'permanent' })), PENDING)
+    assert.equal(await asked(made.gate, spawn({ gpu: { ...gpu, count: 4 } })), PENDING)
+    await made.gate.authorize(spawn({}))
+  })
+
   it('authorizeAll() asks once for all, and starts nothing of it before (G4)', async () => {
     const made = await stage()
     const grant: GateRequest = {
