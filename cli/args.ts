@@ -84,6 +84,24 @@ export function parseCommandLine(path: string, command: Command, argv: readonly 
   return new ParsedArgs(words, values)
 }
 
+/**
+ * Nobody can tell which of two is meant, also where both say the same.
+ * @throws CliError `CLI_USAGE` naming the key that is there twice
+ */
+export function checkEachOnce(
+  where: string,
+  words: readonly (readonly [key: string, word: string])[]
+): void {
+  const seen = new Map<string, string>()
+  for (const [key, word] of words) {
+    const before = seen.get(key)
+    if (before !== undefined) {
+      throw usageError(`${where} has '${key}' twice, in '${before}' and '${word}': give it once`)
+    }
+    seen.set(key, word)
+  }
+}
+
 /** An empty name is a variable that was not set in somebody's script. */
 function checkNothingIsEmpty(path: string, { values, positionals }: Parsed, hint: string): void {
   if (positionals.includes('')) throw usageError(`${path} does not take an empty argument`, hint)

@@ -1,6 +1,7 @@
 // What `run` and `agent spawn` say about the confinement of their process.
 
 import type { SandboxSpec } from '../node/api/index.ts'
+import { checkEachOnce } from './args.ts'
 import type { Args, Option } from './command.ts'
 import { usageError } from './errors.ts'
 
@@ -45,7 +46,12 @@ export async function confinementOf(args: Args): Promise<Confinement> {
   const cwd = workspace === null ? null : await absolute(workspace)
   const grants = [...args.texts('grant'), ...(cwd === null ? [] : [`fs.write:${cwd}`])]
   const limits = { memoryBytes: null, cpus: null, pids: null }
-  for (const text of args.texts('limit')) Object.assign(limits, await limitOf(text))
+  const wanted = args.texts('limit')
+  checkEachOnce(
+    '--limit',
+    wanted.map((text) => [text.split('=')[0] ?? '', text])
+  )
+  for (const text of wanted) Object.assign(limits, await limitOf(text))
   const role = args.text('role')
   const image = args.text('image')
   if (image !== null && containment === 'none') {

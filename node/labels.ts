@@ -43,6 +43,13 @@ export function parseLabels(texts: readonly string[]): Labels {
     if (equals < 0 || !isLabel(key, value)) throw invalidLabel(text)
     return [key, value]
   })
+  const twice = labels.find(([key], index) => labels.findIndex(([other]) => other === key) < index)
+  if (twice !== undefined) {
+    throw new WeaverError(
+      'NODE_LABEL_INVALID',
+      `Cannot use label '${twice[0]}' twice: give it one value`
+    )
+  }
   if (labels.length > START_LABELS_MAX) {
     throw new WeaverError(
       'NODE_LABEL_INVALID',

@@ -1,4 +1,5 @@
 import type { LabelRequest, NodeLabel, NodeLabels } from '../../node/api/index.ts'
+import { checkEachOnce } from '../args.ts'
 import type { Runner } from '../command.ts'
 import { EXIT, usageError } from '../errors.ts'
 import { table } from '../output.ts'
@@ -16,19 +17,33 @@ export const label: Runner = async ({ client, output }, args) => {
 
 /** The kernel says what else may be wrong with a label. @throws CliError `CLI_USAGE` */
 function changeOf(words: readonly string[]): LabelRequest {
-  const labels = new Map<string, string>()
-  const removed = new Set<string>()
-  for (const word of words) {
-    const equals = word.indexOf('=')
-    if (equals > 0) labels.set(word.slice(0, equals), word.slice(equals + 1))
-    else if (equals < 0 && /^.+-$/.test(word)) removed.add(word.slice(0, -1))
-    else {
-      throw usageError(
-        `mesh label cannot read '${word}': write KEY=VALUE to set a label, KEY- to take it away`
-      )
-    }
+  const steps = words.map(stepOf)
+  checkEachOnce(
+    'mesh label',
+    steps.map(({ key, word }) => [key, word])
+  )
+  return {
+    labels: Object.fromEntries(
+      steps.flatMap(({ key, value }) => (value === null ? [] : [[key, value]]))
+    ),
+    removed: steps.flatMap(({ key, value }) => (value === null ? [key] : []))
   }
-  return { labels: Object.fromEntries(labels), removed: [...removed] }
+}
+
+interface Step {
+  readonly word: string
+  readonly key: string
+  /** Null: the label is taken away. */
+  readonly value: string | null
+}
+
+function stepOf(word: string): Step {
+  const equals = word.indexOf('=')
+  if (equals > 0) return { word, key: word.slice(0, equals), value: word.slice(equals + 1) }
+  if (equals < 0 && /^.+-$/.test(word)) return { word, key: word.slice(0, -1), value: null }
+  throw usageError(
+    `mesh label cannot read '${word}': write KEY=VALUE to set a label, KEY- to take it away`
+  )
 }
 
 function labelsTable({ name, labels }: NodeLabels): string {

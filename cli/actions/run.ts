@@ -3,6 +3,7 @@
 import { constants } from 'node:os'
 import { ApiError, loadRunClient } from '../../node/api/index.ts'
 import type { Task, TaskSubmission } from '../../node/api/index.ts'
+import { checkEachOnce } from '../args.ts'
 import type { Args, Context, Runner } from '../command.ts'
 import { EXIT, usageError } from '../errors.ts'
 import { attachTask } from '../attached-task.ts'
@@ -42,11 +43,20 @@ async function submissionOf(args: Args): Promise<TaskSubmission> {
     env: {},
     cwd,
     gpu: args.text('gpu'),
-    labels: Object.fromEntries(args.texts('label').map(labelOf)),
+    labels: labelsOf(args.texts('label')),
     node: args.text('on'),
     timeoutMs: durationOf(args, 'timeout'),
     sandbox
   }
+}
+
+function labelsOf(texts: readonly string[]): TaskSubmission['labels'] {
+  const labels = texts.map(labelOf)
+  checkEachOnce(
+    '--label',
+    labels.map(([key, value]) => [key, `${key}=${value}`])
+  )
+  return Object.fromEntries(labels)
 }
 
 function labelOf(text: string): [key: string, value: string] {

@@ -176,6 +176,32 @@ describe('weaver for people', () => {
     assert.deepEqual(fixture.service.calls, [])
   })
 
+  it('refuses a key that is said twice, by its name, and changes nothing', async () => {
+    const twice: readonly (readonly string[])[] = [
+      ['tier=fast', 'tier=slow'],
+      ['tier=fast', 'site=a', 'tier=fast'],
+      ['tier=fast', 'tier-'],
+      ['tier-', 'tier=fast'],
+      ['tier-', 'tier-']
+    ]
+    for (const words of twice) {
+      const { code, stderr } = await weaver(fixture.home, ['mesh', 'label', 'server', ...words])
+      const [first, last] = [words[0] ?? '', words.at(-1) ?? '']
+      assert.equal(code, 2, words.join(' '))
+      assert(stderr.includes(`mesh label has 'tier' twice, in '${first}' and '${last}'`), stderr)
+    }
+    for (const [option, key, first, last] of [
+      ['--label', 'tier', 'tier=fast', 'tier=slow'],
+      ['--limit', 'mem', 'mem=1GB', 'mem=2GB']
+    ] as const) {
+      const run = ['run', option, first, option, last, '--', 'true']
+      const { code, stderr } = await weaver(fixture.home, run)
+      assert.equal(code, 125)
+      assert(stderr.includes(`${option} has '${key}' twice, in '${first}' and '${last}'`), stderr)
+    }
+    assert.deepEqual(fixture.service.calls, [])
+  })
+
   it('names the lane, the height and the entry of what verify found, and exits 1', async () => {
     fixture.service.chainReport = {
       ...fixture.service.chainReport,

@@ -29,6 +29,10 @@ describe('node/labels', () => {
     for (const text of [...bad, '__proto__=x', '-a=b']) {
       assert.throws(() => parseLabels([text]), { code: 'NODE_LABEL_INVALID' }, text)
     }
+    assert.throws(() => parseLabels(['a=b', 'c=d', 'a=b']), {
+      code: 'NODE_LABEL_INVALID',
+      message: /label 'a' twice/
+    })
     const many = Array.from({ length: START_LABELS_MAX + 1 }, (_, n) => `k${n}=v`)
     assert.throws(() => parseLabels(many), { code: 'NODE_LABEL_INVALID' })
     assert.deepEqual(parseLabels(['a=', 'b/c.d-e=f:g']), { a: '', 'b/c.d-e': 'f:g' })
