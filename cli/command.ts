@@ -28,14 +28,17 @@ export interface Command {
   readonly load: () => Promise<Runner>
 }
 
+/** The least and the most that may be given. */
+export type Range = readonly [least: number, most: number]
+
 /** The checked words and options of one command line. */
 export interface Args {
   readonly words: readonly string[]
   flag(name: string): boolean
   text(name: string): string | null
   texts(name: string): readonly string[]
-  /** A whole number, `standard` when the option is absent. */
-  count(name: string, standard: number): number
+  /** A whole number within `range`, `standard` when the option is absent. */
+  count(name: string, standard: number, range?: Range): number
   oneOf<T extends string>(name: string, choices: readonly T[], standard: T): T
 }
 

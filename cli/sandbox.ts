@@ -1,7 +1,7 @@
 // What `run` and `agent spawn` say about the confinement of their process.
 
 import type { SandboxSpec } from '../node/api/index.ts'
-import { checkEachOnce } from './args.ts'
+import { checkEachOnce, wholeNumber } from './args.ts'
 import type { Args, Option } from './command.ts'
 import { usageError } from './errors.ts'
 
@@ -74,13 +74,22 @@ async function absolute(path: string): Promise<string> {
 async function limitOf(
   text: string
 ): Promise<Partial<Record<keyof SandboxSpec['limits'], number>>> {
-  const [what, how = ''] = text.split('=')
-  if (what === 'mem' && how !== '') {
-    const { parseBytes } = await import('../core/index.ts')
-    return { memoryBytes: parseBytes(how) }
+  const equals = text.indexOf('=')
+  const [what, how] = [text.slice(0, equals), text.slice(equals + 1)]
+  const where = `--limit '${text}'`
+  const { LIMIT_RANGES } = await import('../core/index.ts')
+  const { memoryBytes, cpus, pids } = LIMIT_RANGES
+  switch (what) {
+    case 'mem':
+      return { memoryBytes: (await import('./size.ts')).sizeIn(where, how, memoryBytes) }
+    case 'cpu': {
+      const amount = /^\d+(\.\d+)?$/.test(how) ? Number(how) : Number.NaN
+      if (amount >= cpus[0] && amount <= cpus[1]) return { cpus: amount }
+      throw usageError(`${where} is not a number of CPUs from ${cpus[0]} to ${cpus[1]}`)
+    }
+    case 'pids':
+      return { pids: wholeNumber('--limit', how, pids, text) }
+    default:
+      throw usageError(`${where} is not one of mem=1GB, cpu=2 and pids=100`)
   }
-  const amount = Number(how)
-  if (what === 'cpu' && /^\d+(\.\d+)?$/.test(how) && amount > 0) return { cpus: amount }
-  if (what === 'pids' && /^\d+$/.test(how) && amount > 0) return { pids: amount }
-  throw usageError(`--limit '${text}' is not one of mem=1GB, cpu=2 and pids=100`)
 }

@@ -36,8 +36,15 @@ export {
 export type { BlobId, Epoch, MeshId, Millis, NodeId, Pid, TaskId, UnixMillis } from './ids.ts'
 export type { LogFields, Logger } from './log.ts'
 export type { Prng } from './prng.ts'
+export { mistakeWords } from './mistake.ts'
 export { formatBytes, formatDuration, parseBytes, parseDuration } from './quantity.ts'
-export { confinementName, DEFAULT_SANDBOX, parseSandbox, sandboxCbor } from './sandbox.ts'
+export {
+  confinementName,
+  DEFAULT_SANDBOX,
+  LIMIT_RANGES,
+  parseSandbox,
+  sandboxCbor
+} from './sandbox.ts'
 export type { Containment, Limits, Sandbox } from './sandbox.ts'
 export { shake256All, shake256Slices } from './shake-pair.ts'
 export type { Message, Slices } from './shake-pair.ts'

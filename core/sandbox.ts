@@ -35,11 +35,13 @@ export const DEFAULT_SANDBOX: Sandbox = { containment: 'os', grants: [], limits:
 
 /** Grants of one process. Each may become two arguments of the program that confines it. */
 const GRANTS_MAX = 128
-/** Less than this no program starts in. */
-const MEMORY_BYTES_MIN = 1024 * 1024
-const CPUS_MIN = 0.01
-const CPUS_MAX = 4096
-const PIDS_MAX = 4_194_304
+/** The least and the most of each limit. In less memory no program starts; the kernel has no more pids. */
+export const LIMIT_RANGES: Readonly<Record<keyof Limits, readonly [least: number, most: number]>> =
+  {
+    memoryBytes: [1024 * 1024, Number.MAX_SAFE_INTEGER],
+    cpus: [0.01, 4096],
+    pids: [1, 4_194_304]
+  }
 const KEYS: readonly string[] = ['containment', 'grants', 'limits']
 /** A name as container tools write it, a digest or an id. Never a leading dash: it would be read as an option. */
 const IMAGE_PATTERN = /^[a-zA-Z0-9][\w.:/@-]{0,254}$/
@@ -105,12 +107,9 @@ function roleOf(role: unknown): string {
 export function parseLimits(value: unknown): Limits {
   const { memoryBytes, cpus, pids } = recordOf(value, ['memoryBytes', 'cpus', 'pids'])
   return {
-    memoryBytes: bounded('the limit of memory in bytes', memoryBytes, [
-      MEMORY_BYTES_MIN,
-      Number.MAX_SAFE_INTEGER
-    ]),
-    cpus: bounded('the limit of CPUs', cpus, [CPUS_MIN, CPUS_MAX], false),
-    pids: bounded('the limit of processes', pids, [1, PIDS_MAX])
+    memoryBytes: bounded('the limit of memory in bytes', memoryBytes, LIMIT_RANGES.memoryBytes),
+    cpus: bounded('the limit of CPUs', cpus, LIMIT_RANGES.cpus, false),
+    pids: bounded('the limit of processes', pids, LIMIT_RANGES.pids)
   }
 }
 

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { z } from 'zod'
-import { checkedName, parseBytes, WeaverError } from '../core/index.ts'
+import { checkedName, mistakeWords, parseBytes, WeaverError } from '../core/index.ts'
 import { parseLabels } from './labels.ts'
 
 const CONFIG_VERSION = 1
@@ -69,10 +69,11 @@ export function readConfig(file: string): NodeConfig | null {
 
 /** @throws WeaverError `NODE_CONFIG_INVALID` naming the first thing that is wrong in the file. */
 export function parseConfig(text: string, file: string): NodeConfig {
-  const parsed = configSchema.safeParse(parseJson(text, file))
+  const parsed = configSchema.safeParse(parseJson(text, file), { error: mistakeWords })
   if (parsed.success) return { ...parsed.data, name: checkedName(parsed.data.name) }
   const issue = parsed.error.issues[0]
-  throw configError(file, `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not as expected'}`)
+  const place = issue === undefined || issue.path.length === 0 ? 'it' : `'${issue.path.join('.')}'`
+  throw configError(file, `${place} ${issue?.message ?? 'is not as expected'}`)
 }
 
 export function formatConfig(config: NodeConfig): string {

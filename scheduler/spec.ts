@@ -5,6 +5,7 @@ import { z } from 'zod'
 import {
   DEFAULT_SANDBOX,
   millis,
+  mistakeWords,
   nodeId,
   parseSandbox,
   sandboxCbor,
@@ -59,17 +60,26 @@ const gpuSchema = z.strictObject({
 export const taskSpecSchema: z.ZodType<TaskSpec> = z.strictObject({
   command: z
     .tuple([argument.min(1)], argument)
-    .refine((command) => command.length <= ARGUMENTS_MAX, `at most ${ARGUMENTS_MAX} arguments`)
-    .refine((command) => bytesOf(command) <= COMMAND_BYTES_MAX, 'at most 128 KiB in all'),
+    .refine(
+      (command) => command.length <= ARGUMENTS_MAX,
+      `must have at most ${ARGUMENTS_MAX} arguments`
+    )
+    .refine((command) => bytesOf(command) <= COMMAND_BYTES_MAX, 'must have at most 128 KiB in all'),
   env: z
     .record(text.regex(/^[^=]+$/), text)
-    .refine((env) => Object.keys(env).length <= ENV_VARIABLES_MAX, 'at most 256 variables')
-    .refine((env) => bytesOf(Object.entries(env).flat()) <= ENV_BYTES_MAX, 'at most 64 KiB in all'),
+    .refine(
+      (env) => Object.keys(env).length <= ENV_VARIABLES_MAX,
+      'must have at most 256 variables'
+    )
+    .refine(
+      (env) => bytesOf(Object.entries(env).flat()) <= ENV_BYTES_MAX,
+      'must have at most 64 KiB in all'
+    ),
   cwd: text.min(1).max(PATH_BYTES_MAX).nullable(),
   gpu: gpuSchema.nullable(),
   labels: z
     .record(z.string().min(1).max(LABEL_BYTES_MAX), z.string().max(LABEL_BYTES_MAX))
-    .refine((labels) => Object.keys(labels).length <= LABELS_MAX, 'at most 32 labels'),
+    .refine((labels) => Object.keys(labels).length <= LABELS_MAX, 'must have at most 32 labels'),
   node: z.string().transform(nodeId).nullable(),
   timeoutMs: z.int().min(1).max(TIMEOUT_MAX_MS).transform(millis).nullable(),
   isAttached: z.boolean(),
@@ -87,10 +97,10 @@ function bytesOf(parts: readonly string[]): number {
 /** @throws WeaverError `SCHEDULER_INVALID_SPEC` */
 export function parseTaskSpec(value: unknown): TaskSpec {
   try {
-    return taskSpecSchema.parse(value)
+    return taskSpecSchema.parse(value, { error: mistakeWords })
   } catch (error) {
     const issue = error instanceof z.ZodError ? error.issues[0] : undefined
-    const where = issue === undefined ? '' : `${issue.path.join('.')}: ${issue.message}`
+    const where = issue === undefined ? '' : `${issue.path.join('.')} ${issue.message}`
     const why = where === '' && error instanceof Error ? error.message : where
     const hint = error instanceof WeaverError ? error.detail['hint'] : null
     throw new InvalidSpecError(`Cannot use task: ${why}`, typeof hint === 'string' ? hint : null)

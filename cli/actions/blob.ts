@@ -85,8 +85,8 @@ function budgetText({ usedBytes, budgetBytes }: BlobShelf): string {
 }
 
 export const gc: Runner = async ({ client, output }, args) => {
-  const to = args.text('to')
-  const collected = await client.collectBlobs(to === null ? null : await bytesIn(to))
+  const { sizeOf } = await import('../size.ts')
+  const collected = await client.collectBlobs(sizeOf(args, 'to'))
   await output.document(collected, collectedText)
   return EXIT.done
 }
@@ -149,9 +149,4 @@ async function opened(
 
 async function* stdinChunks(): AsyncGenerator<Uint8Array> {
   for await (const chunk of process.stdin) if (Buffer.isBuffer(chunk)) yield chunk
-}
-
-async function bytesIn(text: string): Promise<number> {
-  const { parseBytes } = await import('../../core/index.ts')
-  return parseBytes(text)
 }

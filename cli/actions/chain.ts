@@ -1,3 +1,4 @@
+import { LOG_LINES_MAX } from '../../node/api/index.ts'
 import type { ChainEntry, ChainLane } from '../../node/api/index.ts'
 import type { Context, Runner } from '../command.ts'
 import { EXIT, usageError } from '../errors.ts'
@@ -60,7 +61,7 @@ export const status: Runner = async ({ client, output }) => {
 /** Under `--json` always one entry a line, followed or not. */
 export const log: Runner = async ({ client, output }, args) => {
   const entries = client.chainLog({
-    lines: args.count('lines', 20),
+    lines: args.count('lines', 20, [0, LOG_LINES_MAX]),
     kind: args.text('kind'),
     process: args.text('process'),
     actor: args.text('actor'),

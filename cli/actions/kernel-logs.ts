@@ -1,3 +1,4 @@
+import { LOG_LINES_MAX } from '../../node/api/index.ts'
 import type { LogLine } from '../../node/api/index.ts'
 import type { Runner } from '../command.ts'
 import { EXIT } from '../errors.ts'
@@ -12,7 +13,7 @@ export const logs: Runner = async ({ client, output }, args) => {
     await showOutput(client.processOutput(process, { follow }), output)
     return EXIT.done
   }
-  const lines = args.count('lines', 100)
+  const lines = args.count('lines', 100, [0, LOG_LINES_MAX])
   for await (const { item } of client.logs({ lines, follow })) await output.item(item, lineText)
   return EXIT.done
 }

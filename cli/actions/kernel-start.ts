@@ -9,6 +9,8 @@ export const start: Runner = async (context, args) => {
   const given = args.text('join')
   const invite = given === '-' ? await wholeStdin() : given
   const isForeground = args.flag('foreground')
+  // Here, where it has the name that was given; the kernel reads it again.
+  if (args.text('blob-budget') !== null) (await import('../size.ts')).sizeOf(args, 'blob-budget')
   const daemon = startDaemon({ home: context.home, flags: flagsOf(args), invite, isForeground })
   await report(context, daemon, invite !== null)
   return isForeground ? waitFor(daemon) : EXIT.done

@@ -1,4 +1,6 @@
+import { SIGNATURES_MAX } from '../../node/api/index.ts'
 import type { MembershipAct, PendingChange } from '../../node/api/index.ts'
+import { wholeNumber } from '../args.ts'
 import type { Runner } from '../command.ts'
 import { EXIT, usageError } from '../errors.ts'
 import type { Column } from '../output.ts'
@@ -20,11 +22,8 @@ export const role: Runner = async ({ client, output }, args) => {
 }
 
 export const signatures: Runner = async ({ client, output }, args) => {
-  const [count = ''] = args.words
-  if (!/^\d{1,2}$/.test(count)) {
-    throw usageError(`mesh signatures needs a number of admins, not '${count}'`)
-  }
-  const act = await client.setSignatures(Number(count))
+  const count = wholeNumber('mesh signatures', args.words[0] ?? '', [1, SIGNATURES_MAX])
+  const act = await client.setSignatures(count)
   await output.document(act, actText(`${count} admins must sign from now on`))
   return EXIT.done
 }

@@ -1,4 +1,5 @@
 import process from 'node:process'
+import { INVITE_USES_MAX } from '../../node/api/index.ts'
 import type { MeshStatus, Peer } from '../../node/api/index.ts'
 import type { Runner } from '../command.ts'
 import { EXIT } from '../errors.ts'
@@ -13,7 +14,7 @@ export const invite: Runner = async ({ client, output }, args) => {
   const { durationOf } = await import('../duration.ts')
   const made = await client.invite({
     ttlMs: durationOf(args, 'ttl') ?? INVITE_TTL_MS,
-    uses: args.count('uses', 1),
+    uses: args.count('uses', 1, [1, INVITE_USES_MAX]),
     role: args.oneOf('role', ['member', 'admin'], 'member')
   })
   await output.document(made, (it) => it.invite)

@@ -37,8 +37,9 @@ interface VerifyDocument {
 
 export const verify: Runner = async ({ output }, args) => {
   const [path = ''] = args.words
+  const witnesses = args.count('witnesses', 0)
   const report = await checked(path)
-  const wanted = demands(report, args.text('mesh'), args.count('witnesses', 0))
+  const wanted = demands(report, args.text('mesh'), witnesses)
   const document = documentOf(report, wanted)
   await output.document(document, textOf)
   return document.ok ? EXIT.done : EXIT.failed

@@ -12,3 +12,11 @@ export const ANSWER_BYTES_MAX: number = 64 * 1024 * 1024
 export const EVENT_BYTES_MAX: number = 4 * 1024 * 1024
 /** Bytes of an answer's head. */
 export const HEAD_BYTES_MAX: number = 16 * 1024
+/** Machines that one invite lets in; the mesh's own bound. */
+export const INVITE_USES_MAX = 1000
+/** Admins whose signatures can be asked for; more are never awake at once. */
+export const SIGNATURES_MAX = 16
+/** Lines of a log, or entries of the chain, to begin with: what a person scrolls through, ten times over. */
+export const LOG_LINES_MAX = 100_000
+/** Of whatever is to last for a while, an invite or a task: a month. */
+export const DURATION_MAX_MS: number = 30 * 24 * 3_600_000

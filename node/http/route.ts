@@ -2,6 +2,7 @@
 // served, checked against and published as the OpenAPI document.
 
 import { z } from 'zod'
+import { mistakeWords } from '../../core/index.ts'
 import { LONG_REQUEST_DEADLINE_MS, REQUEST_DEADLINE_MS } from '../api/limits.ts'
 import type { BlobBytes, Streamed } from '../service.ts'
 import { invalidRequest } from './errors.ts'
@@ -157,7 +158,7 @@ function checked<Params, Query, Body>(
 /** @throws ApiRefusal `API_INVALID_REQUEST` naming the first thing that is wrong */
 export function parsed<T>(where: string, schema: z.ZodType<T>, value: unknown): T {
   checkShape(where, value)
-  const result = schema.safeParse(value)
+  const result = schema.safeParse(value, { error: mistakeWords })
   if (result.success) return result.data
   const issue = result.error.issues[0]
   const path = issue?.path.join('.') ?? ''
@@ -166,5 +167,6 @@ export function parsed<T>(where: string, schema: z.ZodType<T>, value: unknown): 
 
 function said(message: string | undefined): string {
   if (message === undefined) return 'is not as expected'
+  if (/^(?:must|has|is) /.test(message)) return message
   return `is wrong: ${message.charAt(0).toLowerCase()}${message.slice(1)}`
 }

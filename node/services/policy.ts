@@ -171,16 +171,21 @@ function principalOf(rooms: Rooms, { principal, role }: PolicyCheckRequest): Pri
     case 'node':
       return { kind: 'member', nodeId: resolveNode(rooms.mesh, name) }
     case 'process':
+      if (!/^[1-9]\d{0,14}$/.test(name)) throw unknownPrincipal(principal)
       return { kind: 'process', pid: pid(Number(name)) }
     case 'stranger':
       return { kind: 'stranger', nodeId: name === '' ? null : nodeId(name) }
     default:
-      throw new WeaverError(
-        'NODE_UNKNOWN_PRINCIPAL',
-        `Cannot check for '${principal.slice(0, 64)}': there is no such kind of principal`,
-        { detail: { hint: 'write user:local, agent:NAME, node:NAME, process:PID or stranger' } }
-      )
+      throw unknownPrincipal(principal)
   }
+}
+
+function unknownPrincipal(principal: string): WeaverError {
+  return new WeaverError(
+    'NODE_UNKNOWN_PRINCIPAL',
+    `Cannot check for '${principal.slice(0, 64)}': there is no such principal`,
+    { detail: { hint: 'write user:local, agent:NAME, node:NAME, process:PID or stranger' } }
+  )
 }
 
 /** Where a check names none. Of `process.exec` it is whoever asks. */

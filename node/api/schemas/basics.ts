@@ -3,11 +3,11 @@
 // anything else. Only node/http loads this folder. Here: what several subjects use.
 
 import { z } from 'zod'
+import { DURATION_MAX_MS } from '../limits.ts'
 import type * as api from '../types/basics.ts'
 
 const NAME_LENGTH_MAX = 256 // A name, an id or an address: longer ones are mistakes.
 const LABELS_MAX = 64
-const DURATION_DAYS_MAX = 31
 
 export const word: z.ZodString = z.string().min(1).max(NAME_LENGTH_MAX)
 export const count: z.ZodNumber = z.number().int().nonnegative()
@@ -19,14 +19,16 @@ export const time: z.ZodNumber = z
 export const duration: z.ZodNumber = z
   .number()
   .positive()
-  .max(DURATION_DAYS_MAX * 86_400_000, { message: `must be at most ${DURATION_DAYS_MAX} days` })
+  .max(DURATION_MAX_MS, { message: `must be at most ${DURATION_MAX_MS / 86_400_000} days` })
 
 /** Any JSON value: a parsed body cannot hold anything else. */
 export const json: z.ZodType<api.Json> = z.any().meta({ id: 'Json', description: 'Any JSON value' })
 
 export const labels: z.ZodType<api.Labels> = z
   .record(word, z.string().max(NAME_LENGTH_MAX))
-  .refine((all) => Object.keys(all).length <= LABELS_MAX, { message: `at most ${LABELS_MAX}` })
+  .refine((all) => Object.keys(all).length <= LABELS_MAX, {
+    message: `must have at most ${LABELS_MAX} labels`
+  })
 
 export const apiError: z.ZodType<{ readonly error: api.ApiErrorBody }> = z
   .object({

@@ -9,7 +9,9 @@ const text = z.string().max(TEXT_LENGTH_MAX)
 export const labelRequest: z.ZodType<api.LabelRequest> = z.strictObject({
   labels: z
     .record(text, text)
-    .refine((all) => Object.keys(all).length <= LABELS_MAX, { message: `at most ${LABELS_MAX}` })
+    .refine((all) => Object.keys(all).length <= LABELS_MAX, {
+      message: `must have at most ${LABELS_MAX} labels`
+    })
     .default({}),
   removed: z.array(text).max(LABELS_MAX).default([])
 })

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { INVITE_USES_MAX, SIGNATURES_MAX } from '../limits.ts'
 import type * as api from '../types/mesh.ts'
 import { count, duration, gpu, labels, resources, time } from './basics.ts'
 
@@ -14,7 +15,7 @@ const role = z.enum(['member', 'admin'])
 
 export const inviteRequest: z.ZodType<api.InviteRequest> = z.strictObject({
   ttlMs: duration.default(600_000),
-  uses: z.number().int().min(1).max(1000).default(1),
+  uses: z.number().int().min(1).max(INVITE_USES_MAX).default(1),
   role: role.default('member')
 })
 export const invite: z.ZodType<api.Invite> = z
@@ -55,7 +56,7 @@ export const pendingChange: z.ZodType<api.PendingChange> = z
   .meta({ id: 'PendingChange' })
 export const roleRequest: z.ZodType<{ readonly role: api.Role }> = z.strictObject({ role })
 export const signaturesRequest: z.ZodType<{ readonly signatures: number }> = z.strictObject({
-  signatures: z.number().int().min(1).max(16)
+  signatures: z.number().int().min(1).max(SIGNATURES_MAX)
 })
 export const approveRequest: z.ZodType<{ readonly statement: string | null }> = z.strictObject({
   statement: z.string().min(4).max(64).nullable().default(null)

@@ -19,7 +19,9 @@ const command = z
   })
 const env = z
   .record(z.string().regex(/^[^=\0]+$/), argument)
-  .refine((all) => Object.keys(all).length <= ENV_MAX, { message: `at most ${ENV_MAX}` })
+  .refine((all) => Object.keys(all).length <= ENV_MAX, {
+    message: `must have at most ${ENV_MAX} variables`
+  })
 
 const limit = z.number().positive().nullable().default(null)
 const noLimits = { memoryBytes: null, cpus: null, pids: null }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { LOG_LINES_MAX } from '../../api/limits.ts'
 
 const text = z.string().min(1).max(256)
 
@@ -27,7 +28,12 @@ export const optionalTime: z.ZodType<number | null> = z.coerce
   .transform((value) => value ?? null)
 
 /** A number of newest lines to begin with. */
-export const lines: z.ZodType<number> = z.coerce.number().int().min(0).max(100_000).default(20)
+export const lines: z.ZodType<number> = z.coerce
+  .number()
+  .int()
+  .min(0)
+  .max(LOG_LINES_MAX)
+  .default(20)
 
 export const followQuery: z.ZodType<{ readonly follow: boolean }> = z.strictObject({
   follow: flag

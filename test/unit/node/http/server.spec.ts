@@ -83,6 +83,22 @@ describe('HttpServer on the Unix socket', () => {
     })
   }
 
+  it('says what is wrong with a request in words of its own, not of a schema', async () => {
+    const { socketPath } = fixture
+    for (const [path, body, words] of [
+      ['mesh/invites', '{"uses":0}', "body field 'uses' must be at least 1, is 0"],
+      ['mesh/invites', '{"uses":1.5}', "body field 'uses' must be a whole number, is 1.5"],
+      ['mesh/invites', '{"ttlMs":1e12}', "body field 'ttlMs' must be at most 30 days"],
+      ['mesh/invites', '{"role":"king"}', "body field 'role' must be one of member, admin"],
+      ['tasks', '{"command":[]}', "body field 'command' must have at least 1 entry, has 0"],
+      ['tasks', '{"command":["a"],"shell":true}', "body has unknown fields: 'shell'"],
+      ['tasks', '{}', "body field 'command' is missing"]
+    ] as const) {
+      const { text } = await ask({ socketPath, method: 'POST', path: `/api/v1/${path}`, body })
+      assert(text.includes(`"Cannot read the request: ${words}"`), text)
+    }
+  })
+
   it('refuses a body above the limit as 413, also when it does not say its length', async () => {
     const { socketPath } = fixture
     const body = JSON.stringify({ command: ['x'.repeat(2 * 1024 * 1024)] })
