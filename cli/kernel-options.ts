@@ -5,13 +5,10 @@
 // Collecting so little takes half a millisecond; with helper threads the main one waits for each of them to get a
 // core, which on a busy machine made the hundred collections of a start three times longer. V8 would collect again
 // eight seconds after a thorough collection, to give back what that one does (node/idle-garbage.ts): it found nothing.
-// With so small a young generation, what a peer asks for soon counts as old; and V8 lets the old grow to four times what
-// lives before it looks at it: 50 MB became 200 under a flood of streams. Half as much again is enough, and as quick.
 export const NODE_OPTIONS: readonly string[] = [
   '--max-semi-space-size=1',
   '--no-parallel-scavenge',
-  '--no-memory-reducer',
-  '--heap-growing-percent=50'
+  '--no-memory-reducer'
 ]
 
 // glibc keeps freed memory in one arena for each thread, and gives little of it back: after 2,000 tasks

@@ -40,6 +40,7 @@ import { kernelService } from './kernel-service.ts'
 import { LOG_LINES_KEPT_MAX, POLICY_LOAD_DELAY_MS, STOP_GRACE_MS } from './limits.ts'
 import { rememberPorts, withRememberedPorts } from './listen-ports.ts'
 import { nextIncarnation } from './incarnation.ts'
+import { guardGarbage } from './garbage-guard.ts'
 import { collectWhenIdle, ownCpuMs, ownThreadMs, thoroughCollector } from './idle-garbage.ts'
 import { LogFile } from './log-file.ts'
 import { logStream, parseLogLine } from './log-stream.ts'
@@ -54,7 +55,7 @@ import { systemProcesses } from './processes/system-processes.ts'
 import type { Sample } from './process-table.ts'
 import { machineLoadMeter, ownResources, runCommand } from './resources.ts'
 import type { KernelService } from './service.ts'
-import { garbageMeter, laneGarbageMeter } from './stream-garbage.ts'
+import { collector, garbageMeter, laneGarbageMeter } from './stream-garbage.ts'
 import { clearTaskFolders, withTaskFolders } from './task-folders.ts'
 import type { TaskFoldersDeps } from './task-folders.ts'
 import { VERSION } from './version.ts'
@@ -131,7 +132,7 @@ export async function openNode(options: NodeOptions): Promise<RunningNode> {
       repair: options.repair,
       signal: options.signal
     }
-    tidyWhenIdle(parts)
+    keepSmall(parts)
     const { kernel, reaped } = await openKernel(parts)
     const stopAsked = Promise.withResolvers<string>()
     const service = kernelService(kernel.rooms, {
@@ -378,12 +379,14 @@ function policyPorts(
   }
 }
 
-function tidyWhenIdle({ log, opened }: Parts): void {
+function keepSmall({ log, opened }: Parts): void {
   const stopping = new AbortController()
   const collect = thoroughCollector()
   const deps = { clock: systemClock, log, cpuMs: ownCpuMs, collect }
   const tidying = collectWhenIdle(deps, stopping.signal)
+  const endGuard = guardGarbage(collector('major'))
   opened.add(async () => {
+    endGuard()
     stopping.abort()
     await tidying
   })

@@ -49,6 +49,12 @@ export const IDLE_SHARE_MAX = 0.05
 /** Work that is worth a collection: five times what that takes. A command now and then is not. */
 export const IDLE_WORK_MIN_MS: Millis = millis(500)
 
+/**
+ * Garbage that a busy kernel may hold, as little as V8 itself takes for worth looking for outside of its heap (64 MB),
+ * less what comes until it is found.
+ */
+export const GARBAGE_BYTES_MAX: number = 40 * 1000 * 1000
+
 /** Measurements of the machine's load in quicker succession share one: the counters are read from text files. */
 export const LOAD_MEASURE_INTERVAL_MS: Millis = millis(250)
 

@@ -3,9 +3,7 @@
 // Every hop of a stream makes a few short-lived buffers. They are outside of V8's heap, and V8 looks for
 // dead ones only when about 64 MB of them have come together. A young collection after every few megabytes
 // of stream costs a millisecond and frees most of them at once; the few that were in flight at two of
-// these in a row have become old, and go with a full one (15 to 50 ms) when enough of them have come together. How many
-// is measured: a full one for so much of stream came four times a second under a flood that left little behind, and
-// each of them kept every caller waiting.
+// these in a row have become old, and go with a full one when enough of them have come together (garbage-guard.ts).
 
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -13,8 +11,6 @@ import type { FrameChannel } from '../core/index.ts'
 
 /** Bytes of stream between two young collections: with six buffers for each byte, 12 MB of garbage. */
 const YOUNG_BYTES: number = 2 * 1024 * 1024
-/** What may be left outside of V8's heap after a young one, before a full one. V8 itself begins at 64 MB. */
-const OLD_BYTES_MAX: number = 32 * 1024 * 1024
 /** Of a lane between two: with four buffers for each byte, 16 MB of garbage. */
 const LANE_YOUNG_BYTES: number = 4 * 1024 * 1024
 
@@ -23,31 +19,19 @@ export type StreamMeter = (bytes: number) => void
 
 /** One for the whole process, for the frames of tasks and what peers send. */
 export function garbageMeter(): StreamMeter {
-  const collect = collector()
-  let restBytes = 0
-  return every(YOUNG_BYTES, () => {
-    collect('minor')
-    const { external } = process.memoryUsage()
-    restBytes = Math.min(restBytes, external)
-    if (external < restBytes + OLD_BYTES_MAX) return
-    collect('major')
-    restBytes = process.memoryUsage().external
-  })
+  return every(YOUNG_BYTES, collector('minor'))
 }
 
-/**
- * The same for lanes. V8 left to itself would look through the whole heap three times for 30 MB, which costs more
- * than all else that is done to them beside hashing: so the full ones are left to it.
- */
+/** The same for lanes, which make less of it. */
 export function laneGarbageMeter(): StreamMeter {
-  const collect = collector()
-  return every(LANE_YOUNG_BYTES, () => collect('minor'))
+  return every(LANE_YOUNG_BYTES, collector('minor'))
 }
 
-function collector(): (type: 'minor' | 'major') => void {
+/** A collection by hand. */
+export function collector(type: 'minor' | 'major'): () => void {
   setFlagsFromString('--expose-gc')
   const collect: unknown = runInNewContext('gc')
-  return (type) => {
+  return () => {
     if (typeof collect === 'function') collect({ type })
   }
 }
