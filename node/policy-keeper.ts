@@ -376,7 +376,8 @@ export class PolicyKeeper {
     const lock = readLock(this.#folder)
     const drift = lock === null ? [] : driftFrom(lock, this.#deps.signer.nodeId, sourcesOnly(home))
     if (drift.length === 0) return
-    throw new WeaverError('NODE_POLICY_DRIFTED', `Cannot use the policies: ${driftWhy(drift)}`, {
+    const why = `${drift.join('; ')}, since they were locked`
+    throw new WeaverError('NODE_POLICY_DRIFTED', `Cannot use the policies: ${why}`, {
       detail: { hint: 'look at them, then lock them: weaver policy lock' }
     })
   }
