@@ -18,6 +18,7 @@ import {
   REPAIR_POLL_MS,
   REPAIR_WAIT_MS
 } from './limits.ts'
+import { answered } from './remote/received.ts'
 
 const CHAIN_SERVICE = 'chain'
 const STARTED_KEY = 'chain/started'
@@ -185,7 +186,7 @@ async function readFrom(
     timeoutMs: CHAIN_READ_TIMEOUT_MS,
     ...(signal === undefined ? {} : { signal })
   })
-  return recordsSchema.parse(answer).records
+  return answered(recordsSchema, answer).records
 }
 
 /** Remembers, apart from the lane, that it has been begun: an empty chain folder is then a loss. */

@@ -23,7 +23,7 @@ import {
   CHAIN_RUNS_MAX,
   CHAIN_STREAM_BLOCKS_MIN
 } from './limits.ts'
-import { received } from './remote/received.ts'
+import { answered, received } from './remote/received.ts'
 import type { StreamMeter } from './stream-garbage.ts'
 
 const SERVICE = 'chain'
@@ -321,7 +321,7 @@ export class ChainSync {
     const body = { lane, ...range, bytesMax: CHAIN_BATCH_BYTES }
     const options = { timeoutMs: CHAIN_READ_TIMEOUT_MS, signal: this.#stopping.signal }
     const answer = await this.#deps.rpc.call(peer, SERVICE, 'read', body, options)
-    return recordsSchema.parse(answer).records
+    return answered(recordsSchema, answer).records
   }
 }
 

@@ -17,6 +17,7 @@ import {
   CHAIN_STREAM_TIMEOUT_MS,
   CHAIN_STREAMS_MAX
 } from './limits.ts'
+import { answered } from './remote/received.ts'
 import type { StreamMeter } from './stream-garbage.ts'
 
 /** The method of the service `chain`; its body is `{ lane, from, to }`. */
@@ -99,7 +100,7 @@ export async function* streamRuns(
       meter(frame.length)
       if (run !== null) yield run
     }
-    resultSchema.parse(await call.result)
+    answered(resultSchema, await call.result)
     isOver = true
     const last = cutter.take()
     if (last !== null) yield last

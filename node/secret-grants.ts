@@ -16,7 +16,7 @@ import type { RpcClient, RpcService } from '../mesh/index.ts'
 import type { Origin } from '../scheduler/index.ts'
 import { REMOTE_CALL_TIMEOUT_MS } from './limits.ts'
 import { noSuchMethod } from './remote/errors.ts'
-import { received } from './remote/received.ts'
+import { answered, received } from './remote/received.ts'
 import type { Secrets } from './secrets.ts'
 
 const SERVICE = 'secrets'
@@ -72,7 +72,7 @@ async function valueOf(
   if (owner === null || owner.node === self) return await secrets.read(name)
   const body = { name, taskId: owner.taskId, epoch: owner.epoch }
   const options = { timeoutMs: REMOTE_CALL_TIMEOUT_MS }
-  return valueSchema.parse(await rpc.call(owner.node, SERVICE, 'read', body, options)).value
+  return answered(valueSchema, await rpc.call(owner.node, SERVICE, 'read', body, options)).value
 }
 
 /** @throws WeaverError `NODE_SECRET_NOT_TEXT`: a variable cannot hold every value that a file can */

@@ -22,7 +22,7 @@ import {
   CHECKPOINT_WAIT_MS,
   WITNESS_WAIT_MS
 } from './limits.ts'
-import { received } from './remote/received.ts'
+import { answered, received } from './remote/received.ts'
 
 const SERVICE = 'witness'
 const bytes = z.instanceof(Uint8Array)
@@ -267,7 +267,7 @@ export class Witness {
       for (let attempt = 0; attempt < 2 && !this.#stopping.signal.aborted; attempt += 1) {
         const request = await chain.proofs.request(this.#sizes.get(peer) ?? 0)
         if (request === null) return false
-        const answer = answerSchema.parse(await this.#ask(peer, 'cosign', requestCbor(request)))
+        const answer = answered(answerSchema, await this.#ask(peer, 'cosign', requestCbor(request)))
         if (answer.status === 200) {
           if (!(await chain.proofs.addCosignature(peer, answer))) return false
           this.#noteSize(peer, answer.text)
@@ -323,7 +323,7 @@ export class Witness {
     const { chain } = this.#deps
     // What was signed is enough, and all that one who keeps headers only can give.
     const body = { lane, from: height, bytesMax: CHAIN_BATCH_BYTES, bare: true }
-    const { records } = recordsSchema.parse(await this.#ask(peer, 'read', body, 'chain'))
+    const { records } = answered(recordsSchema, await this.#ask(peer, 'read', body, 'chain'))
     const outcome = await chain.accept(lane, records.slice(0, 1))
     if (outcome.kind === 'refused') this.forked(lane)
   }
@@ -334,7 +334,7 @@ export class Witness {
     const ours = chain.heads().find(({ lane }) => lane === owner)?.height ?? 0
     if (!this.#unanswered.has(owner))
       this.#unanswered.set(owner, { height: ours, since: clock.now() })
-    const { height } = headSchema.parse(await this.#ask(owner, 'head', null))
+    const { height } = answered(headSchema, await this.#ask(owner, 'head', null))
     this.#unanswered.delete(owner)
     this.#noteOwner(owner, height, ours)
   }

@@ -9,7 +9,7 @@ import type { Capabilities, Gate } from '../../governance/index.ts'
 import { startContext } from '../agent-gate.ts'
 import { REMOTE_CALL_TIMEOUT_MS } from '../limits.ts'
 import { noSuchMethod } from './errors.ts'
-import { received } from './received.ts'
+import { answered, received } from './received.ts'
 
 const SERVICE = 'agents'
 
@@ -124,7 +124,7 @@ export function remoteAgents(
     signal: AbortSignal
   ): Promise<number> => {
     const options = { signal, timeoutMs: REMOTE_CALL_TIMEOUT_MS }
-    return pidSchema.parse(await rpc.call(node, SERVICE, method, body, options)).pid
+    return answered(pidSchema, await rpc.call(node, SERVICE, method, body, options)).pid
   }
   return {
     spawn: async (node, order, signal) => {

@@ -1,13 +1,12 @@
 // Approvals that wait on other members: seen and decided from here, by whoever that node's policy lets.
 
 import { z } from 'zod'
-import { WeaverError } from '../../core/index.ts'
 import type { Cbor, NodeId } from '../../core/index.ts'
 import type { ApprovalView } from '../../governance/index.ts'
 import type { RpcClient, RpcRequest, RpcService } from '../../mesh/index.ts'
 import { REMOTE_CALL_TIMEOUT_MS } from '../limits.ts'
 import { noSuchMethod } from './errors.ts'
-import { received } from './received.ts'
+import { answered, received } from './received.ts'
 
 const SERVICE = 'approvals'
 
@@ -70,7 +69,7 @@ export async function remoteApprovals(
   node: NodeId
 ): Promise<readonly ApprovalView[]> {
   const options = { timeoutMs: REMOTE_CALL_TIMEOUT_MS }
-  return parsed(listSchema, await rpc.call(node, SERVICE, 'list', null, options))
+  return answered(listSchema, await rpc.call(node, SERVICE, 'list', null, options))
 }
 
 export async function decideRemotely(
@@ -79,13 +78,7 @@ export async function decideRemotely(
   decided: { readonly number: number; readonly approve: boolean; readonly hash: string }
 ): Promise<ApprovalView> {
   const options = { timeoutMs: REMOTE_CALL_TIMEOUT_MS }
-  return parsed(viewSchema, await rpc.call(node, SERVICE, 'decide', { ...decided }, options))
-}
-
-function parsed<T>(schema: z.ZodType<T>, value: unknown): T {
-  const result = schema.safeParse(value)
-  if (result.success) return result.data
-  throw new WeaverError('NODE_REMOTE_ANSWER_INVALID', 'Cannot read what a member says of approvals')
+  return answered(viewSchema, await rpc.call(node, SERVICE, 'decide', { ...decided }, options))
 }
 
 function viewCbor(view: ApprovalView): Cbor {

@@ -6,7 +6,7 @@ import type { Cbor, NodeId, Pid } from '../../core/index.ts'
 import type { Gate } from '../../governance/index.ts'
 import type { RpcClient, RpcRequest, RpcService } from '../../mesh/index.ts'
 import { noSuchMethod } from './errors.ts'
-import { received } from './received.ts'
+import { answered, received } from './received.ts'
 
 const SERVICE = 'output'
 
@@ -84,7 +84,7 @@ export async function* readRemoteOutput(
   const call = rpc.open(node, SERVICE, 'read', { ...request }, { signal })
   try {
     for await (const frame of call.channel.frames) {
-      const [offset, stream, bytes] = pieceSchema.parse(decodeCbor(frame))
+      const [offset, stream, bytes] = answered(pieceSchema, decodeCbor(frame))
       yield { offset, stream, bytes }
     }
     await call.result // A call that failed ends its channel with the reason; one that ended says so here.

@@ -10,7 +10,7 @@ import { isNewer } from '../../governance/index.ts'
 import type { Mesh, RpcRequest, RpcService } from '../../mesh/index.ts'
 import { POLICY_RETRY_MS, REMOTE_CALL_TIMEOUT_MS } from '../limits.ts'
 import { noSuchMethod } from './errors.ts'
-import { received } from './received.ts'
+import { answered, received } from './received.ts'
 
 const SERVICE = 'policy'
 
@@ -98,7 +98,8 @@ export class PolicyExchange {
     for (let wait = POLICY_RETRY_MS; ; wait = millis(wait * 2)) {
       try {
         const options = { signal, timeoutMs: REMOTE_CALL_TIMEOUT_MS }
-        const { bytes } = answerSchema.parse(
+        const { bytes } = answered(
+          answerSchema,
           await mesh.rpc.call(peer, SERVICE, 'get', null, options)
         )
         if (bytes !== null && (await receive(bytes))) this.announce()

@@ -1,4 +1,4 @@
-// Bodies of what peers ask.
+// Bodies of what peers ask, and of what they answer.
 
 import type { z } from 'zod'
 import { mistakeWords, WeaverError } from '../../core/index.ts'
@@ -11,8 +11,19 @@ import { mistakeWords, WeaverError } from '../../core/index.ts'
 export function received<T>(schema: z.ZodType<T>, body: unknown): T {
   const parsed = schema.safeParse(body, { error: mistakeWords })
   if (parsed.success) return parsed.data
-  const [issue] = parsed.error.issues
-  const place = issue === undefined || issue.path.length === 0 ? 'it' : `'${issue.path.join('.')}'`
-  const why = `${place} ${issue?.message ?? 'has another form'}`
+  const why = firstMistake(parsed.error)
   throw new WeaverError('NODE_REQUEST_INVALID', `Cannot read the request: ${why}`)
+}
+
+/** What another node answered. @throws WeaverError `NODE_REMOTE_ANSWER_INVALID`, with the place of the first mistake */
+export function answered<T>(schema: z.ZodType<T>, answer: unknown): T {
+  const parsed = schema.safeParse(answer, { error: mistakeWords })
+  if (parsed.success) return parsed.data
+  const why = firstMistake(parsed.error)
+  throw new WeaverError('NODE_REMOTE_ANSWER_INVALID', `Cannot read the other node's answer: ${why}`)
+}
+
+function firstMistake({ issues: [issue] }: z.ZodError): string {
+  const place = issue === undefined || issue.path.length === 0 ? 'it' : `'${issue.path.join('.')}'`
+  return `${place} ${issue?.message ?? 'has another form'}`
 }

@@ -1,7 +1,7 @@
 // Tools on other nodes, and the one way to call a tool on this: decided, run, recorded.
 
 import { z } from 'zod'
-import { millis, WeaverError } from '../../core/index.ts'
+import { millis } from '../../core/index.ts'
 import type { Cbor, Containment, NodeId } from '../../core/index.ts'
 import type { Gate, Principal } from '../../governance/index.ts'
 import { principalText } from '../../governance/index.ts'
@@ -10,7 +10,7 @@ import type { Sandbox, ToolResult } from '../../sandbox-wasm/index.ts'
 import type { NodeLedger } from '../ledger.ts'
 import { REMOTE_CALL_TIMEOUT_MS } from '../limits.ts'
 import { noSuchMethod } from './errors.ts'
-import { received } from './received.ts'
+import { answered, received } from './received.ts'
 
 const SERVICE = 'tools'
 const TEXT_MAX = 4 * 1024 * 1024
@@ -91,13 +91,15 @@ export async function callRemoteTool(
   signal: AbortSignal
 ): Promise<ToolResult> {
   const options = { signal, timeoutMs: REMOTE_CALL_TIMEOUT_MS }
-  const answer = answerSchema.parse(await rpc.call(node, SERVICE, 'call', { ...call }, options))
-  const parsed = resultSchema.safeParse(JSON.parse(answer.result))
-  if (!parsed.success) {
-    throw new WeaverError(
-      'NODE_REMOTE_ANSWER_INVALID',
-      `Cannot read the answer of tool ${call.name}`
-    )
+  const answer = answered(answerSchema, await rpc.call(node, SERVICE, 'call', { ...call }, options))
+  return answered(resultSchema, jsonIn(answer.result))
+}
+
+/** Undefined, which no schema takes, where it is no JSON. */
+function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
   }
-  return parsed.data
 }

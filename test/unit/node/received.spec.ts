@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { z } from 'zod'
 import { WeaverError } from '../../../core/index.ts'
-import { received } from '../../../node/remote/received.ts'
+import { answered, received } from '../../../node/remote/received.ts'
 
 const orderSchema = z.object({ name: z.string().max(8), limits: z.object({ count: z.int() }) })
 
@@ -28,6 +28,13 @@ describe('what a peer asks for', () => {
           error.message.endsWith(`request: ${said}`) &&
           !error.message.includes('4711')
       )
+    })
+
+    it(`is told of an answer in the same words: ${said}`, () => {
+      assert.throws(() => answered(orderSchema, body), {
+        code: 'NODE_REMOTE_ANSWER_INVALID',
+        message: `Cannot read the other node's answer: ${said}`
+      })
     })
   }
 })
