@@ -36,7 +36,7 @@ export {
 export type { BlobId, Epoch, MeshId, Millis, NodeId, Pid, TaskId, UnixMillis } from './ids.ts'
 export type { LogFields, Logger } from './log.ts'
 export type { Prng } from './prng.ts'
-export { mistakeWords } from './mistake.ts'
+export { firstMistake, mistakeText, mistakeWords } from './mistake.ts'
 export { formatBytes, formatDuration, parseBytes, parseDuration } from './quantity.ts'
 export {
   confinementName,

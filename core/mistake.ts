@@ -23,8 +23,25 @@ export interface Mistake {
 const NAMED_MAX = 3
 const NAME_LENGTH_MAX = 64
 
-/** What follows the name of the field: `must be at least 1, is 0`. Undefined: it says itself what is wrong. */
-export function mistakeWords(mistake: Mistake): string | undefined {
+const UNKNOWN = 'is not as it must be'
+
+/** Where the first mistake of several is, and what it is: all that one person mends at a time. */
+export function firstMistake({
+  issues: [first]
+}: {
+  readonly issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[]
+}): { /** `limits.count`; empty: the whole. */ readonly place: string; readonly words: string } {
+  return { place: first?.path.map(String).join('.') ?? '', words: first?.message ?? UNKNOWN }
+}
+
+/** The first mistake as a sentence: `'limits.count' must be at least 1, is 0`. */
+export function mistakeText(error: Parameters<typeof firstMistake>[0]): string {
+  const { place, words } = firstMistake(error)
+  return `${place === '' ? 'it' : `'${place}'`} ${words}`
+}
+
+/** What follows the name of the field: `must be at least 1, is 0`. Of a check that has words of its own nobody asks here. */
+export function mistakeWords(mistake: Mistake): string {
   switch (mistake.code) {
     case 'invalid_type':
       if (mistake.input === undefined) return 'is missing'
@@ -48,7 +65,7 @@ export function mistakeWords(mistake: Mistake): string | undefined {
     case 'invalid_element':
       return 'has another form than it must have'
     default:
-      return undefined
+      return UNKNOWN
   }
 }
 
@@ -58,7 +75,7 @@ function boundWords(
   { input, origin, inclusive }: Mistake,
   limit: unknown,
   [reached, notReached]: Bound
-): string | undefined {
+): string {
   const bound = `${inclusive === false ? notReached : reached} ${String(limit)}`
   switch (origin) {
     case 'number':
@@ -75,7 +92,7 @@ function boundWords(
       return `must have ${bound} ${Number(limit) === 1 ? 'entry' : 'entries'}${length}`
     }
     default:
-      return undefined
+      return UNKNOWN
   }
 }
 

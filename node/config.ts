@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { z } from 'zod'
-import { checkedName, mistakeWords, parseBytes, WeaverError } from '../core/index.ts'
+import { checkedName, mistakeText, mistakeWords, parseBytes, WeaverError } from '../core/index.ts'
 import { parseLabels } from './labels.ts'
 
 const CONFIG_VERSION = 1
@@ -71,9 +71,7 @@ export function readConfig(file: string): NodeConfig | null {
 export function parseConfig(text: string, file: string): NodeConfig {
   const parsed = configSchema.safeParse(parseJson(text, file), { error: mistakeWords })
   if (parsed.success) return { ...parsed.data, name: checkedName(parsed.data.name) }
-  const issue = parsed.error.issues[0]
-  const place = issue === undefined || issue.path.length === 0 ? 'it' : `'${issue.path.join('.')}'`
-  throw configError(file, `${place} ${issue?.message ?? 'is not as expected'}`)
+  throw configError(file, mistakeText(parsed.error))
 }
 
 export function formatConfig(config: NodeConfig): string {

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import {
   DEFAULT_SANDBOX,
   millis,
+  mistakeText,
   mistakeWords,
   nodeId,
   parseSandbox,
@@ -99,12 +100,14 @@ export function parseTaskSpec(value: unknown): TaskSpec {
   try {
     return taskSpecSchema.parse(value, { error: mistakeWords })
   } catch (error) {
-    const issue = error instanceof z.ZodError ? error.issues[0] : undefined
-    const where = issue === undefined ? '' : `${issue.path.join('.')} ${issue.message}`
-    const why = where === '' && error instanceof Error ? error.message : where
+    const why = error instanceof z.ZodError ? mistakeText(error) : messageOf(error)
     const hint = error instanceof WeaverError ? error.detail['hint'] : null
     throw new InvalidSpecError(`Cannot use task: ${why}`, typeof hint === 'string' ? hint : null)
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : ''
 }
 
 /** The spec as a message or a stored record carries it. */

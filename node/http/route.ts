@@ -2,7 +2,7 @@
 // served, checked against and published as the OpenAPI document.
 
 import { z } from 'zod'
-import { mistakeWords } from '../../core/index.ts'
+import { firstMistake, mistakeWords } from '../../core/index.ts'
 import { LONG_REQUEST_DEADLINE_MS, REQUEST_DEADLINE_MS } from '../api/limits.ts'
 import type { BlobBytes, Streamed } from '../service.ts'
 import { invalidRequest } from './errors.ts'
@@ -160,13 +160,6 @@ export function parsed<T>(where: string, schema: z.ZodType<T>, value: unknown): 
   checkShape(where, value)
   const result = schema.safeParse(value, { error: mistakeWords })
   if (result.success) return result.data
-  const issue = result.error.issues[0]
-  const path = issue?.path.join('.') ?? ''
-  throw invalidRequest(path === '' ? where : `${where} field '${path}'`, said(issue?.message))
-}
-
-function said(message: string | undefined): string {
-  if (message === undefined) return 'is not as expected'
-  if (/^(?:must|has|is) /.test(message)) return message
-  return `is wrong: ${message.charAt(0).toLowerCase()}${message.slice(1)}`
+  const { place, words } = firstMistake(result.error)
+  throw invalidRequest(place === '' ? where : `${where} field '${place}'`, words)
 }

@@ -1,7 +1,7 @@
 // Bodies of what peers ask, and of what they answer.
 
 import type { z } from 'zod'
-import { mistakeWords, WeaverError } from '../../core/index.ts'
+import { mistakeText, mistakeWords, WeaverError } from '../../core/index.ts'
 
 /**
  * What `body` says, as `schema` has it. Another form is the asker's mistake: it is told so, and costs this node no more
@@ -11,19 +11,18 @@ import { mistakeWords, WeaverError } from '../../core/index.ts'
 export function received<T>(schema: z.ZodType<T>, body: unknown): T {
   const parsed = schema.safeParse(body, { error: mistakeWords })
   if (parsed.success) return parsed.data
-  const why = firstMistake(parsed.error)
-  throw new WeaverError('NODE_REQUEST_INVALID', `Cannot read the request: ${why}`)
+  throw new WeaverError(
+    'NODE_REQUEST_INVALID',
+    `Cannot read the request: ${mistakeText(parsed.error)}`
+  )
 }
 
 /** What another node answered. @throws WeaverError `NODE_REMOTE_ANSWER_INVALID`, with the place of the first mistake */
 export function answered<T>(schema: z.ZodType<T>, answer: unknown): T {
   const parsed = schema.safeParse(answer, { error: mistakeWords })
   if (parsed.success) return parsed.data
-  const why = firstMistake(parsed.error)
-  throw new WeaverError('NODE_REMOTE_ANSWER_INVALID', `Cannot read the other node's answer: ${why}`)
-}
-
-function firstMistake({ issues: [issue] }: z.ZodError): string {
-  const place = issue === undefined || issue.path.length === 0 ? 'it' : `'${issue.path.join('.')}'`
-  return `${place} ${issue?.message ?? 'has another form'}`
+  throw new WeaverError(
+    'NODE_REMOTE_ANSWER_INVALID',
+    `Cannot read the other node's answer: ${mistakeText(parsed.error)}`
+  )
 }

@@ -15,7 +15,7 @@ const command = z
   .array(argument)
   .max(COMMAND_WORDS_MAX)
   .refine((words) => words.reduce((size, text) => size + text.length, 0) <= COMMAND_LENGTH_MAX, {
-    message: `must be <= ${COMMAND_LENGTH_MAX} characters in all`
+    message: `must have at most ${COMMAND_LENGTH_MAX} characters in all`
   })
 const env = z
   .record(z.string().regex(/^[^=\0]+$/), argument)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { z } from 'zod'
-import { mistakeWords } from '../../../core/index.ts'
+import { mistakeText, mistakeWords } from '../../../core/index.ts'
 
 /** What a schema would say of each, if nobody said it for it. */
 const SCHEMA_WORDS =
@@ -62,4 +62,15 @@ describe('core/mistake', () => {
       assert(!message.includes(SECRET))
     })
   }
+
+  it('is said of its place, or of the whole', () => {
+    const schema = z.object({ limits: z.object({ pids: z.int() }) })
+    const said = (value: unknown): string => {
+      const { error } = schema.safeParse(value, { error: mistakeWords })
+      assert.ok(error !== undefined)
+      return mistakeText(error)
+    }
+    assert.equal(said({ limits: { pids: 0.5 } }), "'limits.pids' must be a whole number, is 0.5")
+    assert.equal(said([]), 'it must be an object, is a list')
+  })
 })
