@@ -40,8 +40,9 @@ import { kernelService } from './kernel-service.ts'
 import { LOG_LINES_KEPT_MAX, POLICY_LOAD_DELAY_MS, STOP_GRACE_MS } from './limits.ts'
 import { rememberPorts, withRememberedPorts } from './listen-ports.ts'
 import { nextIncarnation } from './incarnation.ts'
+import { collector } from './collector.ts'
 import { guardGarbage } from './garbage-guard.ts'
-import { collectWhenIdle, ownCpuMs, ownThreadMs, thoroughCollector } from './idle-garbage.ts'
+import { collectWhenIdle, ownCpuMs, ownThreadMs } from './idle-garbage.ts'
 import { LogFile } from './log-file.ts'
 import { logStream, parseLogLine } from './log-stream.ts'
 import { lookAtMachine } from './machine-look.ts'
@@ -55,7 +56,7 @@ import { systemProcesses } from './processes/system-processes.ts'
 import type { Sample } from './process-table.ts'
 import { machineLoadMeter, ownResources, runCommand } from './resources.ts'
 import type { KernelService } from './service.ts'
-import { collector, garbageMeter, laneGarbageMeter } from './stream-garbage.ts'
+import { garbageMeter, laneGarbageMeter } from './stream-garbage.ts'
 import { clearTaskFolders, withTaskFolders } from './task-folders.ts'
 import type { TaskFoldersDeps } from './task-folders.ts'
 import { VERSION } from './version.ts'
@@ -381,10 +382,9 @@ function policyPorts(
 
 function keepSmall({ log, opened }: Parts): void {
   const stopping = new AbortController()
-  const collect = thoroughCollector()
-  const deps = { clock: systemClock, log, cpuMs: ownCpuMs, collect }
+  const deps = { clock: systemClock, log, cpuMs: ownCpuMs, collect: collector('last') }
   const tidying = collectWhenIdle(deps, stopping.signal)
-  const endGuard = guardGarbage(collector('major'))
+  const endGuard = guardGarbage(collector('thorough'))
   opened.add(async () => {
     endGuard()
     stopping.abort()

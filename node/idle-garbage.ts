@@ -8,8 +8,6 @@
 //   G1. At most one collection for each busy spell, the start counting as one; none while there is work, and none
 //       for less work than is worth it.
 
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import type { Clock, Logger } from '../core/index.ts'
 import { IDLE_LOOK_MS, IDLE_SHARE_MAX, IDLE_WORK_MIN_MS } from './limits.ts'
 
@@ -54,15 +52,6 @@ export async function collectWhenIdle(deps: IdleDeps, signal: AbortSignal): Prom
 export function ownCpuMs(): number {
   const { user, system } = process.cpuUsage()
   return (user + system) / 1000
-}
-
-/** V8's most thorough collection, which also gives empty pages back. */
-export function thoroughCollector(): () => void {
-  setFlagsFromString('--expose-gc')
-  const collect: unknown = runInNewContext('gc')
-  return () => {
-    if (typeof collect === 'function') collect({ type: 'major', flavor: 'last-resort' })
-  }
 }
 
 /** What this thread alone has worked so far. */

@@ -5,9 +5,8 @@
 // of stream costs a millisecond and frees most of them at once; the few that were in flight at two of
 // these in a row have become old, and go with a full one when enough of them have come together (garbage-guard.ts).
 
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import type { FrameChannel } from '../core/index.ts'
+import { collector } from './collector.ts'
 
 /** Bytes of stream between two young collections: with six buffers for each byte, 12 MB of garbage. */
 const YOUNG_BYTES: number = 2 * 1024 * 1024
@@ -19,21 +18,12 @@ export type StreamMeter = (bytes: number) => void
 
 /** One for the whole process, for the frames of tasks and what peers send. */
 export function garbageMeter(): StreamMeter {
-  return every(YOUNG_BYTES, collector('minor'))
+  return every(YOUNG_BYTES, collector('young'))
 }
 
 /** The same for lanes, which make less of it. */
 export function laneGarbageMeter(): StreamMeter {
-  return every(LANE_YOUNG_BYTES, collector('minor'))
-}
-
-/** A collection by hand. */
-export function collector(type: 'minor' | 'major'): () => void {
-  setFlagsFromString('--expose-gc')
-  const collect: unknown = runInNewContext('gc')
-  return () => {
-    if (typeof collect === 'function') collect({ type })
-  }
+  return every(LANE_YOUNG_BYTES, collector('young'))
 }
 
 function every(step: number, act: () => void): StreamMeter {

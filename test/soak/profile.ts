@@ -2,11 +2,11 @@
 
 import process from 'node:process'
 import { queryObjects } from 'node:v8'
-import { thoroughCollector } from '../../node/idle-garbage.ts'
+import { collector } from '../../node/collector.ts'
 
 export const isLong: boolean = process.env['WEAVER_SOAK'] === 'long'
 
-const collect = thoroughCollector()
+const collect = collector('last')
 
 /** Bytes that are really in use: V8's heap after a thorough collection. */
 export function heapInUse(): number {
