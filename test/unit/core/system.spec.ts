@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { millis } from '../../../core/index.ts'
 import { systemClock } from '../../../core/system.ts'
 
+// A short sleep of the same clock tells the order: one that ends too early ends after a millisecond.
 describe('the real clock', () => {
   for (const days of [1, 24, 25, 30, 365]) {
     it(`sleeps ${days} days as long as nobody wakes it`, async () => {

@@ -155,6 +155,28 @@ function coveredAt({ chain }: Node, owner: Node): readonly number[] {
   return [latest?.size ?? 0, latest?.witnesses.length ?? 0]
 }
 
+/** Two nodes, one of which comes back with an older copy of its lane; `writer` has the newer one. */
+async function ownerThatShowsLess(): Promise<{
+  readonly net: Net
+  readonly writer: Kit
+  readonly peer: Node
+  readonly owner: Node
+  readonly shorter: Node
+}> {
+  const net = new Net()
+  const [reader, writer] = [kit(2), kit(1)]
+  const peer = await net.join(reader)
+  const owner = await net.join(writer)
+  await owner.chain.append([draft(1)])
+  const cut = kit(1)
+  for (const name of writer.disk.names()) cut.disk.put(name, writer.disk.contents(name))
+  await owner.chain.append([draft(2)])
+  await net.gossip()
+  assert.equal(lanesOf(peer)[owner.id], 'ok')
+  await net.leave(owner)
+  return { net, writer, peer, owner, shorter: await net.join(cut) }
+}
+
 async function settled(net: Net): Promise<void> {
   for (let second = 0; second < 3; second += 1) {
     await net.quiet()
@@ -234,18 +256,7 @@ describe('node: witnesses', () => {
   })
 
   it('an owner that shows less of its lane than its peers hold is truncated until it has it back (R9)', async () => {
-    const net = new Net()
-    const [reader, writer] = [kit(2), kit(1)]
-    const peer = await net.join(reader)
-    const owner = await net.join(writer)
-    await owner.chain.append([draft(1)])
-    const cut = kit(1)
-    for (const name of writer.disk.names()) cut.disk.put(name, writer.disk.contents(name))
-    await owner.chain.append([draft(2)])
-    await net.gossip()
-    assert.equal(lanesOf(peer)[owner.id], 'ok')
-    await net.leave(owner)
-    const shorter = await net.join(cut)
+    const { net, writer, peer, owner, shorter } = await ownerThatShowsLess()
     await net.gossip()
     assert.equal(lanesOf(peer)[owner.id], 'truncated')
     assert(peer.witness.isQuarantined(owner.id))
@@ -293,17 +304,7 @@ describe('node: witnesses', () => {
   })
 
   it('an owner that shows less, and is silent when asked, is truncated once it has said it again', async () => {
-    const net = new Net()
-    const [reader, writer] = [kit(2), kit(1)]
-    const peer = await net.join(reader)
-    const owner = await net.join(writer)
-    await owner.chain.append([draft(1)])
-    const cut = kit(1)
-    for (const name of writer.disk.names()) cut.disk.put(name, writer.disk.contents(name))
-    await owner.chain.append([draft(2)])
-    await net.gossip()
-    await net.leave(owner)
-    const shorter = await net.join(cut)
+    const { net, writer, peer, owner, shorter } = await ownerThatShowsLess()
     net.mute(shorter, 'witness', 'head')
     await net.gossip()
     clock.advanceTo(millis(clock.now() + CHAIN_READ_TIMEOUT_MS - 1))
