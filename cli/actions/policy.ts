@@ -1,10 +1,16 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
-import type { PolicyCheck, PolicyRule, PolicyView } from '../../node/api/index.ts'
+import type {
+  PolicyCheck,
+  PolicyCheckRequest,
+  PolicyRule,
+  PolicyView
+} from '../../node/api/index.ts'
 import type { Runner } from '../command.ts'
 import { EXIT, usageError } from '../errors.ts'
 import type { Column } from '../output.ts'
 import { oneLine, pairs } from '../output.ts'
+import { commandText } from '../quantity.ts'
 
 export const show: Runner = async ({ client, output }) => {
   const view = await client.policy()
@@ -25,7 +31,7 @@ export const explain: Runner = async ({ client, output }, args) => {
 }
 
 export const check: Runner = async ({ client, output }, args) => {
-  const result = await client.checkPolicy({
+  const asked = {
     principal: args.text('principal') ?? 'user:local',
     action: args.text('action') ?? 'exec',
     resource: args.text('resource'),
@@ -35,8 +41,9 @@ export const check: Runner = async ({ client, output }, args) => {
     containment: args.oneOf('containment', ['os', 'none'], 'os'),
     image: args.text('image'),
     gpu: args.text('gpu')
-  })
-  await output.document(result, checkText)
+  }
+  const result = await client.checkPolicy(asked)
+  await output.document(result, (it) => checkText(asked, it))
   return result.decision === 'deny' ? EXIT.denied : EXIT.done
 }
 
@@ -118,8 +125,14 @@ function viewText({
   return [head, ...sources].join('\n')
 }
 
-function checkText({ decision, rules, errors, hint }: PolicyCheck): string {
+/** With what was asked: a word too early makes options part of the command, and the answer is about another act. */
+function checkText(
+  { principal, action, argv }: PolicyCheckRequest,
+  { decision, rules, errors, hint }: PolicyCheck
+): string {
   return pairs([
+    ['principal', principal],
+    ['action', [action, commandText(argv)].join(' ').trimEnd()],
     ['decision', decision],
     ['rules', rules.join(', ')],
     ...(errors.length === 0 ? [] : ([['errors', errors]] as const)),

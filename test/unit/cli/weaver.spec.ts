@@ -202,6 +202,15 @@ describe('weaver for people', () => {
     assert.deepEqual(fixture.service.calls, [])
   })
 
+  it('shows with the answer of a check what was asked, also where a word came too early', async () => {
+    const check = ['policy', 'check', '--principal', 'agent:a', '--', 'rm', '-rf', 'a b']
+    const meant = await weaver(fixture.home, check)
+    assert.match(meant.stdout, /^principal +agent:a\naction +exec rm -rf 'a b'\ndecision +deny\n/)
+    const slip = ['policy', 'check', 'agent:a', '--gpu', '1', '--', 'true']
+    const { stdout } = await weaver(fixture.home, slip)
+    assert.match(stdout, /^principal +user:local\naction +exec agent:a --gpu 1 -- true\n/)
+  })
+
   it('names the lane, the height and the entry of what verify found, and exits 1', async () => {
     fixture.service.chainReport = {
       ...fixture.service.chainReport,
